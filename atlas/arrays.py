@@ -1,0 +1,46 @@
+"""Arrays as the frozen types keep them: copied in, read-only, of a checked shape."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def read_only(
+    values: object,
+    shape: tuple[int | None, ...],
+    name: str,
+    *,
+    dtype: type = float,
+) -> np.ndarray:
+    """Copy values into a read-only array of the stated shape.
+
+    Parameters
+    ----------
+    values : array-like
+        What the caller gave.
+    shape : tuple of int or None
+        The expected shape; None where any length will do.
+    name : str
+        How an error names it.
+    dtype : type
+        Element type of the copy.
+
+    Returns
+    -------
+    ndarray
+        A C-contiguous copy with ``writeable=False``.
+
+    Raises
+    ------
+    ValueError
+        The shape is another one; the text says expected and got.
+    """
+    array = np.array(values, dtype=dtype, order="C", copy=True)
+    fits = array.ndim == len(shape) and all(
+        want is None or want == have for want, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        want = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"
+        raise ValueError(f"{name}: expected an array of shape {want}, got {array.shape}")
+    array.flags.writeable = False
+    return array

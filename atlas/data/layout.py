@@ -1,0 +1,150 @@
+"""Where marker files stand and what their names mean.
+
+Liberal in what is found: an archive, ``markers/``, ``derivatives/markers/``, a folder of
+subjects or a single subject; ``_`` or nothing between the words; sides in any spelling.
+Level and side come from the name, never from the labels inside.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from atlas.data.subject import LEVELS, RootKey
+
+SUBJECT = re.compile(r"sub[-_]?(?P<label>[A-Za-z0-9]+)$", re.IGNORECASE)
+MARKER = re.compile(
+    r"(?P<subject>sub[-_]?[A-Za-z0-9]+?)_?"
+    r"(?P<kind>cord|dura|ganglions?|ganglia|nerveroots?)_?"
+    r"(?P<rest>[A-Za-z0-9_-]*?)(?:\.mrk)?\.json$",
+    re.IGNORECASE,
+)
+STRUCTURE = re.compile(r"(?P<level>[CTLS]\d{1,2})_?(?P<side>left|right|l|r)$", re.IGNORECASE)
+KINDS = {"cord": "cord", "dura": "dura", "gangl": "ganglia", "nerve": "roots"}
+
+
+class FileTree(Protocol):
+    """Files of a folder or an archive by name, with ``/`` between folders."""
+
+    def names(self) -> list[str]:
+        """All files, sorted."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FolderTree:
+    """A folder on disk."""
+
+    root: Path
+
+    def names(self) -> list[str]:
+        """All files, sorted."""
+        return sorted(
+            p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file()
+        )
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file."""
+        return (self.root / name).read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveTree:
+    """A zip archive, read in place."""
+
+    archive: zipfile.ZipFile
+
+    def names(self) -> list[str]:
+        """All files, sorted."""
+        return sorted(i.filename for i in self.archive.infolist() if not i.is_dir())
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file."""
+        return self.archive.read(name)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerFile:
+    """One marker file and what its name says.
+
+    Parameters
+    ----------
+    name : str
+        Path inside the tree.
+    subject : str
+        Normalised id of the folder that holds it (``sub-14``), or of the file's own name.
+    named_subject : str
+        The subject its own name gives, as spelled.
+    kind : str
+        ``dura``, ``cord``, ``roots`` or ``ganglia``.
+    key : RootKey or None
+        Level and side of a root or ganglion; None if the name gives none.
+    """
+
+    name: str
+    subject: str
+    named_subject: str
+    kind: str
+    key: RootKey | None
+
+
+def subject_id(text: str) -> str:
+    """Normalise a subject's spelling: ``sub_14`` and ``sub14`` are ``sub-14``."""
+    match = SUBJECT.match(text)
+    return f"sub-{match['label']}" if match else text
+
+
+def marker_files(names: list[str], *, root_name: str = "") -> Iterator[MarkerFile]:
+    """Recognise marker files among names.
+
+    Parameters
+    ----------
+    names : list of str
+        Files of a tree.
+    root_name : str
+        Name of the folder the tree was opened at; a subject where it is spelled like one.
+
+    Yields
+    ------
+    MarkerFile
+        In the order of ``names``.
+    """
+    for name in names:
+        path = PurePosixPath(name)
+        match = MARKER.match(path.name)
+        if match is None:
+            continue
+        folders = [root_name, *path.parts[:-1]]
+        holders = [part for part in folders if SUBJECT.match(part)]
+        kind = next(v for k, v in KINDS.items() if match["kind"].lower().startswith(k))
+        yield MarkerFile(
+            name=name,
+            subject=subject_id(holders[-1] if holders else match["subject"]),
+            named_subject=match["subject"],
+            kind=kind,
+            key=root_key(match["rest"]) if kind in ("roots", "ganglia") else None,
+        )
+
+
+def root_key(text: str) -> RootKey | None:
+    """Level and side of a name's last words: ``L3_R``, ``L3right``; None if they say neither.
+
+    Examples
+    --------
+    >>> root_key("L3_R")
+    RootKey(level='L3', side='right')
+    >>> root_key("T12_left") is None
+    True
+    """
+    match = STRUCTURE.match(text)
+    if match is None or match["level"].upper() not in LEVELS:
+        return None
+    return RootKey(match["level"].upper(), "left" if match["side"][0] in "lL" else "right")

@@ -1,0 +1,164 @@
+"""One annotated person, and what was found out about the annotation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from atlas.arrays import read_only
+
+LEVELS = ("L1", "L2", "L3", "L4", "L5", "S1", "S2")
+SIDES = ("left", "right")
+
+
+class RootKey(NamedTuple):
+    """A spinal level and a side: ``("L5", "left")``."""
+
+    level: str
+    side: str
+
+
+ROOT_KEYS = tuple(RootKey(level, side) for level in LEVELS for side in SIDES)
+
+
+class Severity(IntEnum):
+    """How much a finding matters: a note changes nothing, an error makes a subject unusable."""
+
+    NOTE = 0
+    WARNING = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found in a dataset: what, where, and what to do about it.
+
+    Parameters
+    ----------
+    severity : Severity
+    rule : str
+        Its name, kebab-case, the same for every finding of the kind.
+    subject : str
+        Subject id; empty where the finding is about the whole dataset.
+    place : str
+        File, or structure and position.
+    message : str
+        Expected, got, and what to do.
+    """
+
+    severity: Severity
+    rule: str
+    subject: str
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        where = "/".join(part for part in (self.subject, self.place) if part)
+        return f"{where}: {self.message}" if where else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a subject comes from.
+
+    Parameters
+    ----------
+    place : str
+        Folder or archive member that held the files.
+    files : mapping of str to str
+        File name to SHA-256 of its bytes.
+    notice : str
+        Empty for an annotated person; what generated files say of themselves otherwise.
+    """
+
+    place: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """One person as annotated, in the native frame (LPS mm).
+
+    Parameters
+    ----------
+    id : str
+        As in ``sub-03``.
+    dura, cord : sequence of (n_i, 3) float
+        Closed contours, one a slice, rostral to caudal; the first point is not repeated.
+    roots : mapping of (level, side) to (n, 3) float
+        Traced points, rostral to caudal.
+    ganglia : mapping of (level, side) to (3,) float
+    covariates : mapping of str to object
+        The subject's row of ``participants.tsv``.
+    source : Source
+    findings : tuple of Finding
+    """
+
+    id: str
+    dura: tuple[np.ndarray, ...]
+    cord: tuple[np.ndarray, ...]
+    roots: Mapping[RootKey, np.ndarray]
+    ganglia: Mapping[RootKey, np.ndarray]
+    covariates: Mapping[str, float | str | None] = field(default_factory=dict)
+    source: Source = field(default_factory=Source)
+    findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        for kind in ("dura", "cord"):
+            contours = tuple(
+                read_only(c, (None, 3), f"{self.id} {kind} contour {i}")
+                for i, c in enumerate(getattr(self, kind))
+            )
+            object.__setattr__(self, kind, contours)
+        for kind, shape in (("roots", (None, 3)), ("ganglia", (3,))):
+            given = getattr(self, kind)
+            unknown = [key for key in given if tuple(key) not in ROOT_KEYS]
+            if unknown:
+                raise ValueError(f"{self.id} {kind}: expected levels {LEVELS}, got {unknown}")
+            arrays = {
+                RootKey(*key): read_only(given[key], shape, f"{self.id} {kind} {key}")
+                for key in ROOT_KEYS
+                if key in given
+            }
+            object.__setattr__(self, kind, MappingProxyType(arrays))
+
+    @property
+    def spacing_mm(self) -> float:
+        """Distance of neighbouring dura contours, mm: the median over the stack."""
+        return float(np.median(np.diff(contour_heights(self.dura)))) if len(self.dura) > 1 else 0.0
+
+    @property
+    def dura_extent_mm(self) -> float:
+        """Distance of the first from the last dura contour along the stack, mm."""
+        return float(np.ptp(contour_heights(self.dura)))
+
+    @property
+    def cord_extent_mm(self) -> float:
+        """Distance of the first from the last cord contour along the stack, mm."""
+        return float(np.ptp(contour_heights(self.cord)))
+
+
+def stack_axis(contours: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Unit normal (3,) of a stack of parallel contours, pointing rostral.
+
+    The least-squares plane normal, pooled over contours, so that it turns with the subject.
+    """
+    centred = [c - c.mean(axis=0) for c in contours]
+    scatter = np.sum([c.T @ c for c in centred], axis=0)
+    normal = np.linalg.eigh(scatter)[1][:, 0]
+    rostral = contours[0].mean(axis=0) - contours[-1].mean(axis=0)
+    return normal if normal @ rostral >= 0 else -normal
+
+
+def contour_heights(contours: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Distance of each contour below the first along the stack's normal, (n,) mm."""
+    if not contours:
+        return np.zeros(1)
+    means = np.array([c.mean(axis=0) for c in contours])
+    return (means[0] - means) @ stack_axis(contours)

@@ -1,0 +1,170 @@
+"""Does an annotation keep to anatomy?  Findings, never refusals of a little overlap.
+
+Real annotations break anatomy a little: a root's last point lies outside the dura because it
+leaves the sac there, a point grazes the cord.  Each is said with its place and amount.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from atlas.data.dataset import Dataset
+from atlas.data.subject import LEVELS, Finding, RootKey, Severity, Subject, stack_axis
+from atlas.shape.curves import closed_spline, sample_spline
+
+
+def find_implausible(dataset: Dataset) -> tuple[Finding, ...]:
+    """Check every subject of a dataset against anatomy.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    tuple of Finding
+        By subject: ``swapped-sides`` (error), ``outside-dura`` and ``inside-cord`` (warnings),
+        ``dural-exit`` (notes).
+    """
+    findings: list[Finding] = []
+    for subject in dataset.subjects:
+        findings += swapped_sides(subject)
+        findings += misplaced_points(subject)
+    return tuple(findings)
+
+
+def swapped_sides(subject: Subject) -> list[Finding]:
+    """Levels whose left root or ganglion lies to the right of its right partner (LPS x)."""
+    wrong = []
+    for kind in ("roots", "ganglia"):
+        places = getattr(subject, kind)
+        for level in LEVELS:
+            left, right = RootKey(level, "left"), RootKey(level, "right")
+            if left in places and right in places:
+                across = _mean_x(places[left]) - _mean_x(places[right])
+                if across < 0:
+                    wrong.append(f"{kind} {level} ({across:+.1f} mm)")
+    if not wrong:
+        return []
+    return [
+        Finding(
+            Severity.ERROR,
+            "swapped-sides",
+            subject.id,
+            "",
+            "expected left roots and ganglia at larger x than right ones (LPS: + is left), got "
+            f"{', '.join(wrong)}; left and right are swapped, or the files are mirrored or hold "
+            "RAS coordinates that they declare LPS",
+        )
+    ]
+
+
+def _mean_x(points: np.ndarray) -> float:
+    return float(np.atleast_2d(points)[:, 0].mean())
+
+
+def misplaced_points(subject: Subject) -> list[Finding]:
+    """Traced root points outside the dura or inside the cord, by the interpolated contours."""
+    dura, cord = ContourStack.of(subject.dura), ContourStack.of(subject.cord)
+    findings: list[Finding] = []
+    for key, points in subject.roots.items():
+        beyond, into = -dura.depth_of(points), cord.depth_of(points)
+        leaving = _trailing_run(beyond > 0)
+        for i in np.flatnonzero(beyond > 0):
+            left_sac = i >= leaving
+            findings.append(
+                Finding(
+                    Severity.NOTE if left_sac else Severity.WARNING,
+                    "dural-exit" if left_sac else "outside-dura",
+                    subject.id,
+                    _place(key, points[i]),
+                    f"traced point {beyond[i]:.2f} mm outside the dura"
+                    + (": the root leaves the sac here" if left_sac else "; check the tracing"),
+                )
+            )
+        findings += [
+            Finding(
+                Severity.WARNING,
+                "inside-cord",
+                subject.id,
+                _place(key, points[i]),
+                f"traced point {into[i]:.2f} mm inside the cord; check the tracing",
+            )
+            for i in np.flatnonzero(into > 0)
+        ]
+    return findings
+
+
+def _place(key: RootKey, point: np.ndarray) -> str:
+    return f"root {key.level} {key.side} at z {point[2]:.1f} mm"
+
+
+def _trailing_run(flags: np.ndarray) -> int:
+    """Index from which all flags are set to the end."""
+    clear = np.flatnonzero(~flags)
+    return int(clear[-1]) + 1 if len(clear) else 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContourStack:
+    """Contours as dense polygons in their common plane, each at its height.
+
+    Parameters
+    ----------
+    polygons : tuple of (k, 2) float
+        Closed: the first point stands again at the end.
+    heights : (n,) float
+        Along the stack's normal, mm.
+    axes : (3, 3) float
+        Columns: the plane's two axes and the normal.
+    """
+
+    polygons: tuple[np.ndarray, ...]
+    heights: np.ndarray
+    axes: np.ndarray
+
+    @classmethod
+    def of(cls, contours: tuple[np.ndarray, ...]) -> ContourStack:
+        """The stack of periodic splines through contours (k, 3), rostral to caudal."""
+        normal = stack_axis(contours)
+        plane = np.linalg.svd(normal[None])[2][1:]
+        axes = np.concatenate([plane, normal[None]]).T
+        dense = [sample_spline(closed_spline(c))[1] @ axes for c in contours]
+        return cls(tuple(d[:, :2] for d in dense), np.array([d[:, 2].mean() for d in dense]), axes)
+
+    def depth_of(self, points: np.ndarray) -> np.ndarray:
+        """How deep points lie inside, each by the contour of its slice.
+
+        Parameters
+        ----------
+        points : (n, 3) float
+
+        Returns
+        -------
+        (n,) float
+            mm to the nearest place of the contour: positive inside, negative outside; NaN for
+            points more than half a slice from every contour.
+        """
+        local = points @ self.axes
+        offset = np.abs(local[:, 2, None] - self.heights)
+        reach = np.median(np.abs(np.diff(self.heights))) / 2
+        return np.array(
+            [
+                _depth_in_polygon(p[:2], self.polygons[k]) if row[k] <= reach else np.nan
+                for p, row, k in zip(local, offset, offset.argmin(axis=1), strict=True)
+            ]
+        )
+
+
+def _depth_in_polygon(point: np.ndarray, polygon: np.ndarray) -> float:
+    a = polygon[:-1] - point
+    along = np.diff(polygon, axis=0)
+    share = np.clip(-(a * along).sum(axis=1) / (along**2).sum(axis=1), 0, 1)
+    distance = np.linalg.norm(a + share[:, None] * along, axis=1).min()
+    # Even-odd rule: how many edges a ray from the point towards +x crosses.
+    below, above = a[:, 1], a[:, 1] + along[:, 1]
+    crossing = (below > 0) != (above > 0)
+    at = a[crossing, 0] - below[crossing] / along[crossing, 1] * along[crossing, 0]
+    return float(distance if (at > 0).sum() % 2 else -distance)
