@@ -35,7 +35,7 @@ def read_only(
     ValueError
         The shape is another one; the text says expected and got.
     """
-    array = np.array(values, dtype=dtype, order="C", copy=True)
+    array: np.ndarray = np.array(values, dtype=dtype, order="C", copy=True)
     fits = array.ndim == len(shape) and all(
         want is None or want == have for want, have in zip(shape, array.shape, strict=True)
     )

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from atlas.errors import AtlasError
 
-class OutputError(OSError):
+
+class OutputError(AtlasError):
     """A place that cannot be written to; the text says why and what to do."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,8 @@ from typing import Protocol
 
 from atlas.data.subject import LEVELS, RootKey
 
-SUBJECT = re.compile(r"sub[-_]?(?P<label>[A-Za-z0-9]+)$", re.IGNORECASE)
+# Without a hyphen a digit follows: a folder named "subjects" or "subset" is no subject.
+SUBJECT = re.compile(r"sub(?:[-_]|(?=\d))(?P<label>[A-Za-z0-9]+)$", re.IGNORECASE)
 MARKER = re.compile(
     r"(?P<subject>sub[-_]?[A-Za-z0-9]+?)_?"
     r"(?P<kind>cord|dura|ganglions?|ganglia|nerveroots?)_?"
@@ -46,9 +48,9 @@ class FolderTree:
     root: Path
 
     def names(self) -> list[str]:
-        """All files, sorted."""
+        """All files, sorted; a link that leads nowhere is one, and cannot be read."""
         return sorted(
-            p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file()
+            p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if not p.is_dir()
         )
 
     def read(self, name: str) -> bytes:
@@ -67,8 +69,11 @@ class ArchiveTree:
         return sorted(i.filename for i in self.archive.infolist() if not i.is_dir())
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file."""
-        return self.archive.read(name)
+        """The bytes of one file; BadZipFile where the archive is damaged or locked."""
+        try:
+            return self.archive.read(name)
+        except (zlib.error, EOFError, RuntimeError) as error:
+            raise zipfile.BadZipFile(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def parse_markups(content: bytes) -> tuple[Markup, ...]:
         defined point without three finite coordinates.
     """
     try:
-        document = orjson.loads(content)
+        document = orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
         cure = (
             "JSON has no NaN: give a point without a place the positionStatus 'missing'"

@@ -129,6 +129,12 @@ class Subject:
             object.__setattr__(self, kind, MappingProxyType(arrays))
 
     @property
+    def n_points(self) -> int:
+        """Annotated points in use: contours, roots and ganglia."""
+        rows = (*self.dura, *self.cord, *self.roots.values())
+        return sum(len(r) for r in rows) + len(self.ganglia)
+
+    @property
     def spacing_mm(self) -> float:
         """Distance of neighbouring dura contours, mm: the median over the stack."""
         return float(np.median(np.diff(contour_heights(self.dura)))) if len(self.dura) > 1 else 0.0

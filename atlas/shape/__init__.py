@@ -1,0 +1,1 @@
+"""From subjects to a distribution of shape."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from atlas.arrays import read_only
+from atlas.errors import AtlasError
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.scheme import LandmarkScheme, Status
 from atlas.shape.transforms import (
@@ -30,7 +31,7 @@ MAXIMUM_ITERATIONS = 200
 TOLERANCE = 1e-13
 
 
-class AlignmentError(ValueError):
+class AlignmentError(AtlasError):
     """Subjects that cannot be aligned; the text names them."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from atlas.arrays import read_only
+from atlas.errors import AtlasError
 from atlas.shape.alignment import Alignment
 from atlas.shape.scheme import LandmarkScheme
 
@@ -16,7 +17,7 @@ RELATIVE_TOLERANCE = 1e-10
 SIGN_TOLERANCE = 1e-9
 
 
-class ShapeModelError(ValueError):
+class ShapeModelError(AtlasError):
     """Shapes or coefficients that do not fit the model; the text says expected and got."""
 
 

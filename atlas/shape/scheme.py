@@ -13,8 +13,13 @@ import numpy as np
 
 from atlas.arrays import read_only
 from atlas.data.subject import ROOT_KEYS, RootKey
+from atlas.errors import AtlasError
 
 ORIGINS = ("dura-apex", "conus")
+
+
+class SchemeError(AtlasError):
+    """A landmark scheme that cannot be; the text says expected and got."""
 
 
 class Status(IntEnum):
@@ -125,10 +130,10 @@ class LandmarkScheme:
 
     def __post_init__(self) -> None:
         if self.origin not in ORIGINS:
-            raise ValueError(f"origin: expected one of {ORIGINS}, got {self.origin!r}")
+            raise SchemeError(f"origin: expected one of {ORIGINS}, got {self.origin!r}")
         small = [b.name for b in self.blocks if b.levels < 2 or (b.kind == "tube" and b.around < 6)]
         if small:
-            raise ValueError(
+            raise SchemeError(
                 f"blocks {small}: expected at least 2 rings or points, and 6 points a ring"
             )
 

@@ -1,0 +1,219 @@
+"""The one way through: from a dataset to an atlas, and an atlas to a folder.
+
+Nothing else composes the chain.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atlas.data.dataset import Dataset, DatasetError, read_dataset
+from atlas.data.subject import Finding, Severity
+from atlas.files import new_folder, write_file
+from atlas.mesh.formats import write_surfaces
+from atlas.mesh.surfaces import surfaces
+from atlas.shape.alignment import align
+from atlas.shape.landmarks import place_landmarks
+from atlas.shape.model import fit_shape_model
+from atlas.shape.plausibility import find_implausible
+from atlas.store import Atlas, Settings, save_atlas
+
+ATTRIBUTION = (
+    "Liu J, Zhang W, Zhou Y, Xu L, Chu Y-H, Jia F. Markers, QC results and generated models "
+    "(2024), doi 10.6084/m9.figshare.26403442, CC BY 4.0; described in Sci Data 11, 1131 (2024), "
+    "doi 10.1038/s41597-024-03919-4."
+)
+DISCLAIMER = "Research software; not a medical device and not for clinical decisions."
+# Packages that a product of the build comes from: tables and figures live in `analysis`, which
+# stands on this package and so cannot be imported by it.  They register themselves.
+PRODUCTS = "atlas.products"
+PROOF = "provenance.json"
+MESH_MODES = 3
+MESH_SD = 2.0
+
+Stage = Callable[[str], None]
+Product = Callable[[Atlas, Dataset, Path], Iterable[Path]]
+
+
+def _quiet(_name: str) -> None:
+    """Say nothing of the stages."""
+
+
+def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
+    """Everything found about a dataset: while reading, and against anatomy."""
+    return (*dataset.findings, *find_implausible(dataset))
+
+
+def build_atlas(
+    dataset: Dataset, settings: Settings | None = None, *, seed: int | None = None
+) -> Atlas:
+    """Build the atlas of a group.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    settings : Settings, optional
+    seed : int, optional
+        Of a generated dataset, for the provenance.
+
+    Returns
+    -------
+    Atlas
+
+    Raises
+    ------
+    DatasetError
+        A subject whose sides are swapped or whose files cannot be used.
+    ValueError
+        Too few subjects, or landmarks missing where they must not be.
+    """
+    settings = settings or Settings()
+    findings = check_dataset(dataset)
+    if any(f.severity is Severity.ERROR for f in findings):
+        raise DatasetError(findings)
+    landmarks = place_landmarks(dataset, settings.scheme)
+    alignment = align(landmarks, anchor=settings.anchor, rotation=settings.rotation)
+    model = fit_shape_model(alignment)
+    history = provenance(dataset, findings, anchor=alignment.anchor, seed=seed)
+    return Atlas(model, alignment, settings, history)
+
+
+def provenance(
+    dataset: Dataset, findings: Iterable[Finding], *, anchor: str, seed: int | None
+) -> dict[str, Any]:
+    """Where an atlas comes from: inputs by hash, versions, choices, findings, attribution."""
+    subjects = [
+        {"id": s.id, "sha256": _subject_hash(s.source.files), "notice": s.source.notice}
+        for s in dataset.subjects
+    ]
+    packages = ("numpy", "scipy", "h5py", "orjson", "trimesh")
+    return {
+        "software": {"name": "lumbosacral-atlas", "version": version("lumbosacral-atlas")},
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
+        "created": _now(),
+        "dataset": Path(dataset.root).resolve().name,
+        "subjects": [s["id"] for s in subjects],
+        "inputs": subjects,
+        "exclusions": [],
+        "anchor": anchor,
+        "seed": seed,
+        "findings": [
+            {
+                "severity": f.severity.name.lower(),
+                "rule": f.rule,
+                "subject": f.subject,
+                "place": f.place,
+                "message": f.message,
+            }
+            for f in findings
+        ],
+        "notice": dataset.notice,
+        "attribution": ATTRIBUTION,
+        "disclaimer": DISCLAIMER,
+    }
+
+
+def _subject_hash(files: Any) -> str:
+    listing = "\n".join(f"{digest}  {name.rsplit('/', 1)[-1]}" for name, digest in files.items())
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def _now() -> str:
+    """UTC time; ``SOURCE_DATE_EPOCH`` fixes it (reproducible-builds.org)."""
+    seconds = float(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def build(
+    path: str | Path,
+    out: str | Path,
+    settings: Settings | None = None,
+    *,
+    seed: int | None = None,
+    stage: Stage = _quiet,
+) -> Atlas:
+    """From marker files to a folder with the atlas and everything made from it.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of a dataset, as :func:`atlas.read_dataset` takes it.
+    out : str or Path
+        A new folder, or an earlier result, which is replaced when all is done.
+    settings : Settings, optional
+    seed : int, optional
+        Of a generated dataset, for the provenance.
+    stage : callable
+        Called with the name of each stage as it begins.
+
+    Returns
+    -------
+    Atlas
+    """
+    stage("reading annotations")
+    dataset = read_dataset(path)
+    stage("aligning and fitting")
+    atlas = build_atlas(dataset, settings, seed=seed)
+    with new_folder(Path(out), proof=PROOF) as folder:
+        stage("writing the model")
+        save_atlas(atlas, folder / "model.h5")
+        stage("writing meshes")
+        write_meshes(atlas, folder / "meshes")
+        for entry in sorted(entry_points(group=PRODUCTS), key=lambda e: e.name):
+            stage(f"writing {entry.name}")
+            product: Product = entry.load()
+            product(atlas, dataset, folder)
+        document = dict(atlas.provenance) | {"settings": asdict(atlas.settings)}
+        write_file(folder / PROOF, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return atlas
+
+
+def build_demo(out: str | Path, *, seed: int = 1, stage: Stage = _quiet) -> Atlas:
+    """Write the built-in cohort to ``out/cohort``, and its atlas to ``out/atlas``.
+
+    Parameters
+    ----------
+    out : str or Path
+        A new folder, or that of an earlier demo, which is replaced.
+    seed : int
+        Draw of the cohort.
+    stage : callable
+        As in :func:`build`.
+
+    Returns
+    -------
+    Atlas
+    """
+    from atlas.data.surrogate import write_surrogate_cohort
+
+    with new_folder(Path(out), proof=f"atlas/{PROOF}") as folder:
+        stage("making the built-in cohort")
+        write_surrogate_cohort(folder / "cohort", seed=seed)
+        return build(folder / "cohort", folder / "atlas", seed=seed, stage=stage)
+
+
+def write_meshes(atlas: Atlas, folder: Path) -> None:
+    """Write the mean and the first modes at ±2 SD as STL, LPS mm, one folder a shape."""
+    model = atlas.model
+    shapes = {"mean": model.mean}
+    for k in range(min(MESH_MODES, model.n_modes)):
+        for sign, word in ((-1, "minus"), (1, "plus")):
+            scores = np.zeros(k + 1)
+            scores[k] = sign * MESH_SD
+            shapes[f"mode{k + 1}_{word}{MESH_SD:.0f}sd"] = model.shape(scores)
+    notice = atlas.provenance.get("notice", "")
+    for name, points in shapes.items():
+        place = folder / name
+        place.mkdir(parents=True)
+        write_surfaces(surfaces(model.scheme.anatomy(points)), place, header=notice)

@@ -1,0 +1,275 @@
+"""The files of one subject to a :class:`Subject`, with a finding for everything odd on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from atlas.data.layout import FileTree, MarkerFile, subject_id
+from atlas.data.markups import Markup, MarkupsError, parse_markups
+from atlas.data.ordering import order_along_root
+from atlas.data.subject import ROOT_KEYS, Finding, RootKey, Severity, Source, Subject
+
+MINIMUM_POINTS = {"dura": 4, "cord": 4, "roots": 4, "ganglia": 1}
+MINIMUM_CONTOURS = 4
+SAME_SLICE_MM = 0.01
+
+
+class SubjectReader:
+    """Collects one subject's structures and findings, file by file.
+
+    Parameters
+    ----------
+    tree : FileTree
+    identity : str
+        Subject id.
+    """
+
+    def __init__(self, tree: FileTree, identity: str) -> None:
+        self.tree = tree
+        self.identity = identity
+        self.findings: list[Finding] = []
+        self.contours: dict[str, list[np.ndarray]] = {"dura": [], "cord": []}
+        self.slices: dict[str, dict[float, MarkerFile]] = {"dura": {}, "cord": {}}
+        self.points: dict[str, dict[RootKey, np.ndarray]] = {"roots": {}, "ganglia": {}}
+        self.hashes: dict[str, str] = {}
+        self.notices: dict[str, None] = {}
+
+    def _find(self, severity: Severity, rule: str, place: str, message: str) -> None:
+        self.findings.append(Finding(severity, rule, self.identity, place, message))
+
+    def read(
+        self, files: list[MarkerFile], covariates: Mapping[str, float | str | None]
+    ) -> Subject | None:
+        """The subject of these files; None if a finding makes it unusable."""
+        self._check_names(files)
+        for file in files:
+            self._read_file(file)
+        self._check_complete()
+        if any(f.severity is Severity.ERROR for f in self.findings):
+            return None
+        ordered = {k: sorted(v, key=_falling_height) for k, v in self.contours.items()}
+        source = Source(
+            place=str(PurePosixPath(files[0].name).parent),
+            files=self.hashes,
+            notice="; ".join(self.notices),
+        )
+        return Subject(
+            id=self.identity,
+            dura=tuple(ordered["dura"]),
+            cord=tuple(ordered["cord"]),
+            roots=self.points["roots"],
+            ganglia=self.points["ganglia"],
+            covariates=dict(covariates),
+            source=source,
+            findings=tuple(self.findings),
+        )
+
+    def _check_names(self, files: list[MarkerFile]) -> None:
+        misnamed = {f.named_subject for f in files if f.named_subject != self.identity}
+        for name in sorted(misnamed):
+            same = subject_id(name) == self.identity
+            self._find(
+                Severity.NOTE if same else Severity.ERROR,
+                "subject-spelling" if same else "file-of-another-subject",
+                "",
+                f"expected files named {self.identity}, got {name}"
+                + ("; read as the same subject" if same else "; move them to their subject"),
+            )
+
+    def _read_file(self, file: MarkerFile) -> None:
+        try:
+            content = self.tree.read(file.name)
+            markups = parse_markups(content)
+        except MarkupsError as error:
+            self._find(Severity.ERROR, "unreadable-file", _short(file), str(error))
+            return
+        except (OSError, zipfile.BadZipFile) as error:
+            self._find(Severity.ERROR, "unreadable-file", _short(file), f"cannot be read: {error}")
+            return
+        self.hashes[file.name] = hashlib.sha256(content).hexdigest()
+        for markup in markups:
+            if "generated" in markup.description:
+                self.notices[markup.description] = None
+        if file.kind in self.contours:
+            for markup in markups:
+                self._add_contour(file, markup)
+        else:
+            self._add_points(file, markups)
+
+    def _usable(self, file: MarkerFile, markup: Markup) -> np.ndarray:
+        """Defined points of a markup; what is missing or doubled becomes a finding."""
+        points = markup.defined
+        absent = len(markup.points) - len(points)
+        if absent:
+            self._find(
+                Severity.WARNING,
+                "missing-points",
+                _short(file),
+                f"{absent} of {len(markup.points)} points have no defined position; not used",
+            )
+        return points
+
+    def _add_contour(self, file: MarkerFile, markup: Markup) -> None:
+        points = self._usable(file, markup)
+        step = np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1)
+        if len(points) > 1 and (step == 0).any():
+            self._say_doubled(file, int((step == 0).sum()))
+            points = points[step > 0]
+        if len(points) < MINIMUM_POINTS[file.kind]:
+            self._say_too_few(file, len(points))
+            return
+        if _encloses_nothing(points):
+            self._find(
+                Severity.ERROR,
+                "flat-contour",
+                _short(file),
+                f"expected a contour around an area, got {len(points)} points on a line; trace it "
+                "again or remove the file",
+            )
+            return
+        if markup.type != "ClosedCurve":
+            self._find(
+                Severity.WARNING,
+                "unexpected-type",
+                _short(file),
+                f"expected a ClosedCurve, got {markup.type!r}; read as a closed curve",
+            )
+        if self._is_first_at(file, float(points[:, 2].mean())):
+            self.contours[file.kind].append(points)
+
+    def _is_first_at(self, file: MarkerFile, height: float) -> bool:
+        """Whether no other contour of its kind stands in this slice; another is an error."""
+        slices = self.slices[file.kind]
+        other = next((f for h, f in slices.items() if abs(h - height) < SAME_SLICE_MM), None)
+        if other is not None:
+            self._find(
+                Severity.ERROR,
+                "doubled-contour",
+                _short(file),
+                f"expected one {file.kind} contour a slice, got another at z {height:.1f} mm, "
+                f"where {_short(other)} is; keep one",
+            )
+            return False
+        slices[height] = file
+        return True
+
+    def _add_points(self, file: MarkerFile, markups: tuple[Markup, ...]) -> None:
+        if file.key is None:
+            self._find(
+                Severity.ERROR,
+                "unknown-structure",
+                _short(file),
+                "expected a level L1–S2 and a side at the end of the name (L3_R, L3right), got "
+                "neither; rename the file",
+            )
+            return
+        if file.key in self.points[file.kind]:
+            self._find(
+                Severity.ERROR,
+                "doubled-structure",
+                _short(file),
+                f"expected one file for {file.kind} {file.key.level} {file.key.side}, got another; "
+                "keep one",
+            )
+            return
+        points = np.concatenate([self._usable(file, markup) for markup in markups])
+        if len(points) < MINIMUM_POINTS[file.kind]:
+            self._say_too_few(file, len(points))
+        elif file.kind == "ganglia":
+            self._add_ganglion(file, points)
+        else:
+            self._add_root(file, points)
+
+    def _add_ganglion(self, file: MarkerFile, points: np.ndarray) -> None:
+        if len(points) > 1:
+            self._find(
+                Severity.NOTE,
+                "superseded-ganglion",
+                _short(file),
+                f"expected 1 point, got {len(points)}; the last is the ganglion",
+            )
+        assert file.key is not None
+        self.points["ganglia"][file.key] = points[-1]
+
+    def _add_root(self, file: MarkerFile, points: np.ndarray) -> None:
+        unique, first = np.unique(points, axis=0, return_index=True)
+        if len(unique) < len(points):
+            self._say_doubled(file, len(points) - len(unique))
+            points = points[np.sort(first)]
+        order = order_along_root(points)
+        moved = int(
+            min(
+                (order != np.arange(len(order))).sum(), (order[::-1] != np.arange(len(order))).sum()
+            )
+        )
+        if moved:
+            self._find(
+                Severity.NOTE,
+                "root-points-out-of-order",
+                _short(file),
+                f"{moved} of {len(points)} points stood out of order; ordered along the root",
+            )
+        assert file.key is not None
+        self.points["roots"][file.key] = points[order]
+
+    def _say_too_few(self, file: MarkerFile, got: int) -> None:
+        noun = {"roots": "root", "ganglia": "ganglion file"}.get(file.kind, f"{file.kind} contour")
+        self._find(
+            Severity.ERROR,
+            "too-few-points",
+            _short(file),
+            f"{got} point{'s' * (got != 1)}, a {noun} needs at least {MINIMUM_POINTS[file.kind]}; "
+            "complete or remove the file",
+        )
+
+    def _say_doubled(self, file: MarkerFile, count: int) -> None:
+        self._find(
+            Severity.WARNING,
+            "doubled-points",
+            _short(file),
+            f"{count} point{'s' * (count != 1)} repeated at the same place; used once",
+        )
+
+    def _check_complete(self) -> None:
+        failed = {f.place for f in self.findings if f.severity is Severity.ERROR}
+        for kind, contours in self.contours.items():
+            if len(contours) < MINIMUM_CONTOURS and not any(kind in place for place in failed):
+                self._find(
+                    Severity.ERROR,
+                    "too-few-contours",
+                    kind,
+                    f"expected at least {MINIMUM_CONTOURS} {kind} contours, got {len(contours)}; "
+                    "add them or leave the subject out",
+                )
+        names = {"roots": "nerveroots", "ganglia": "ganglions"}
+        for kind, found in self.points.items():
+            absent = [k for k in ROOT_KEYS if k not in found]
+            absent = [
+                k for k in absent if not any(names[kind] in p and k.level in p for p in failed)
+            ]
+            if absent:
+                listed = ", ".join(f"{k.level} {k.side}" for k in absent)
+                self._find(
+                    Severity.WARNING,
+                    f"missing-{kind}",
+                    kind,
+                    f"expected 14 {kind}, got {len(found)}; their landmarks are missing: {listed}",
+                )
+
+
+def _short(file: MarkerFile) -> str:
+    return PurePosixPath(file.name).name
+
+
+def _encloses_nothing(contour: np.ndarray) -> bool:
+    extents = np.linalg.svd(contour - contour.mean(axis=0), compute_uv=False)
+    return bool(extents[1] <= 1e-6 * extents[0])
+
+
+def _falling_height(contour: np.ndarray) -> float:
+    return -float(contour[:, 2].mean())

@@ -1,0 +1,80 @@
+"""Files of meshes: written beside their place and renamed into it, the same bytes each time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from atlas.files import write_file
+from atlas.mesh.surfaces import Mesh, Surfaces
+
+# 3D Slicer reads the frame of an STL from SPACE= in its header.
+_STL_FRAME = "LPS mm SPACE=LPS "
+_STL_HEADER_BYTES = 80
+_STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+
+STL_NOTICE_BYTES = _STL_HEADER_BYTES - len(_STL_FRAME)
+
+
+def write_surfaces(surfaces: Surfaces, folder: str | Path, *, header: str) -> tuple[Path, ...]:
+    """Write each surface as a binary STL: ``dura.stl``, ``root_L5_left.stl``.
+
+    Parameters
+    ----------
+    surfaces : Surfaces
+    folder : path
+        Made if it is not there.
+    header : str
+        As for :func:`write_stl`.
+
+    Returns
+    -------
+    tuple of Path
+        The files, in the order of the surfaces.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, mesh in surfaces.items():
+        paths.append(folder / f"{name.replace('/', '_')}.stl")
+        write_stl(mesh, paths[-1], header=header)
+    return tuple(paths)
+
+
+def write_stl(mesh: Mesh, path: str | Path, *, header: str) -> None:
+    """Write a mesh as a binary STL, LPS mm in single precision.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        In an LPS frame.
+    path : path
+        Replaced only once the new file is complete.
+    header : str
+        What the file says of itself after its frame and unit: source, notice.  ASCII, at most
+        ``STL_NOTICE_BYTES``.
+
+    Raises
+    ------
+    ValueError
+        The header does not fit.
+    """
+    path = Path(path)
+    normals = mesh.face_normals_mm2
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    triangles = np.zeros(len(mesh.faces), _STL_TRIANGLE)
+    triangles["normal"] = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+    triangles["corners"] = mesh.vertices[mesh.faces]
+    count = np.uint32(len(triangles)).astype("<u4").tobytes()
+    write_file(path, _stl_header(path, header) + count + triangles.tobytes())
+
+
+def _stl_header(path: Path, text: str) -> bytes:
+    if not text.isascii() or len(text) > STL_NOTICE_BYTES:
+        raise ValueError(
+            f"{path}: expected a header of at most {STL_NOTICE_BYTES} ASCII characters, "
+            f"got {len(text)}: {text!r}"
+        )
+    # Many readers take a file for a text STL when it begins with 'solid'; the frame comes first.
+    return (_STL_FRAME + text).encode("ascii").ljust(_STL_HEADER_BYTES)

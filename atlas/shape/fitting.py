@@ -1,0 +1,251 @@
+"""One subject's annotation as smooth curves and surfaces, in its own frame.
+
+How stiff they are follows from the annotation's own jitter, structure by structure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from atlas.data.subject import LEVELS, RootKey, Subject, stack_axis
+from atlas.shape.curves import (
+    SAMPLES_PER_SEGMENT,
+    annotation_noise,
+    arc_length,
+    bridge,
+    resample_closed,
+    resample_open,
+    sample_spline,
+    smoothing_spline,
+)
+from atlas.shape.scheme import Anatomy, Status, block_name
+from atlas.shape.transforms import frame
+
+# Samples of a bridge: it is one cubic, as long as many traced segments.
+BRIDGE_SAMPLES = 20 * SAMPLES_PER_SEGMENT
+# Depth compared with an extent that was itself computed from it.
+DEPTH_TOLERANCE_MM = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedTube:
+    """A stack of contours as a smooth surface.
+
+    Parameters
+    ----------
+    tracks : CubicSpline
+        Height below the dura's top plane (mm) to the ring (around, 3).
+    heights : (k,) float
+        Dense heights from the first to the last contour, mm.
+    depths : (k,) float
+        Length along the centreline at these heights from the first contour, mm.
+    noise_mm : float
+        Annotation noise of its contours, SD per in-plane axis.
+    """
+
+    tracks: CubicSpline
+    heights: np.ndarray
+    depths: np.ndarray
+    noise_mm: float
+
+    @property
+    def length_mm(self) -> float:
+        """Length of the centreline, mm."""
+        return float(self.depths[-1])
+
+    def depth_at(self, height: float) -> float:
+        """Length along the centreline at a height, mm."""
+        return float(np.interp(height, self.heights, self.depths))
+
+    def rings(self, depths: np.ndarray) -> np.ndarray:
+        """Rings (n, around, 3) at depths (n,) mm from the first contour; NaN outside the stack."""
+        heights = np.interp(depths, self.depths, self.heights)
+        rings = self.tracks(heights)
+        outside = (depths < -DEPTH_TOLERANCE_MM) | (depths > self.length_mm + DEPTH_TOLERANCE_MM)
+        rings[outside] = np.nan
+        return rings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedRoot:
+    """A root as a smooth centreline from its first traced point to its ganglion.
+
+    Parameters
+    ----------
+    line : (k, 3) float
+        Dense, mm; the last point is the ganglion.
+    lengths : (k,) float
+        Length along it, mm.
+    traced_points : int
+        How many points of the line were traced; what follows is bridged.
+    noise_mm : float
+        Annotation noise of its points, SD per in-plane axis.
+    """
+
+    line: np.ndarray
+    lengths: np.ndarray
+    traced_points: int
+    noise_mm: float
+
+    @property
+    def traced_mm(self) -> float:
+        """Length of the part that was traced, mm."""
+        return float(self.lengths[self.traced_points - 1])
+
+    def landmarks(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Points (n, 3) at equal arc lengths and their status (n,)."""
+        goal = np.linspace(0, self.lengths[-1], n)
+        points = np.stack([np.interp(goal, self.lengths, axis) for axis in self.line.T], axis=1)
+        traced = goal <= self.traced_mm + DEPTH_TOLERANCE_MM
+        status = np.where(traced, Status.MEASURED, Status.BRIDGED)
+        # The ganglion was marked, on another sequence than the trace.
+        status[-1] = Status.MEASURED
+        return points, status
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedSubject:
+    """A subject's structures as smooth curves and surfaces in its own frame."""
+
+    subject: Subject
+    dura: FittedTube
+    cord: FittedTube
+    roots: dict[RootKey, FittedRoot]
+
+    @property
+    def conus_depth_mm(self) -> float:
+        """Depth of the last cord contour along the sac below the top plane, mm."""
+        return self.dura.depth_at(self.cord.heights[-1])
+
+
+def fit_subject(subject: Subject, *, dura_around: int = 32, cord_around: int = 24) -> FittedSubject:
+    """Fit smooth curves and surfaces to one subject's annotation.
+
+    Parameters
+    ----------
+    subject : Subject
+    dura_around, cord_around : int
+        Points a ring.
+
+    Returns
+    -------
+    FittedSubject
+        In the subject's own frame.  Roots without a ganglion are absent: where they end is unknown.
+    """
+    left, dorsal, _ = subject_axes(subject).T
+    top = subject.dura[0].mean(axis=0)
+    axis = stack_axis(subject.dura)
+    tubes = [
+        _fit_tube(contours, n, top=top, axis=axis, dorsal=dorsal, left=left)
+        for contours, n in ((subject.dura, dura_around), (subject.cord, cord_around))
+    ]
+    roots = {
+        key: _fit_root(points, subject.ganglia[key])
+        for key, points in subject.roots.items()
+        if key in subject.ganglia
+    }
+    return FittedSubject(subject, tubes[0], tubes[1], roots)
+
+
+def subject_anatomy(subject: Subject, *, spacing_mm: float = 2.0) -> Anatomy:
+    """One subject over its whole field of view, as annotated and smoothed.
+
+    Not a landmark shape: as many rings and points as the extent holds, so that measures lose
+    nothing to the sampling.  A point of each root stands exactly where its trace ends.
+
+    Parameters
+    ----------
+    subject : Subject
+    spacing_mm : float
+        Distance of rings and of root points, mm, at the most.
+
+    Returns
+    -------
+    Anatomy
+        In the subject's own frame (LPS mm), with the status of every point.
+    """
+    fitted = fit_subject(subject)
+    tubes: dict[str, np.ndarray] = {}
+    status: dict[str, np.ndarray] = {}
+    for name, tube in (("dura", fitted.dura), ("cord", fitted.cord)):
+        count = int(np.ceil(tube.length_mm / spacing_mm)) + 1
+        tubes[name] = tube.rings(np.linspace(0, tube.length_mm, count))
+        status[name] = np.full(tubes[name].shape[:2], Status.MEASURED)
+    roots = {}
+    for key, root in fitted.roots.items():
+        parts = (root.line[: root.traced_points], root.line[root.traced_points - 1 :])
+        traced, gap = (
+            resample_open(part, int(np.ceil(arc_length(part)[-1] / spacing_mm)) + 1)
+            for part in parts
+        )
+        roots[key] = np.concatenate([traced, gap[1:]])
+        state = np.full(len(roots[key]), Status.BRIDGED)
+        state[: len(traced)] = Status.MEASURED
+        state[-1] = Status.MEASURED
+        status[block_name(key)] = state
+    return Anatomy(tubes["dura"], tubes["cord"], roots, dict(subject.ganglia), status)
+
+
+def subject_axes(subject: Subject) -> np.ndarray:
+    """Left, dorsal and rostral directions of a subject, found from its own anatomy.
+
+    Rostral is the normal of the dura's slices; left is the mean direction from right roots to
+    their left partners, across it.  A subject without a pair of roots falls back on its file's LPS
+    axes.
+
+    Parameters
+    ----------
+    subject : Subject
+
+    Returns
+    -------
+    (3, 3) float
+        Columns left, dorsal, rostral: a proper rotation from the anatomical (LPS) frame.
+    """
+    rostral = stack_axis(subject.dura)
+    pairs = [
+        subject.roots[RootKey(v, "left")].mean(axis=0)
+        - subject.roots[RootKey(v, "right")].mean(axis=0)
+        for v in LEVELS
+        if RootKey(v, "left") in subject.roots and RootKey(v, "right") in subject.roots
+    ]
+    left = np.mean(pairs, axis=0) if pairs else np.array([1.0, 0.0, 0.0])
+    return frame(left, rostral)
+
+
+def _fit_tube(
+    contours: tuple[np.ndarray, ...],
+    around: int,
+    *,
+    top: np.ndarray,
+    axis: np.ndarray,
+    dorsal: np.ndarray,
+    left: np.ndarray,
+) -> FittedTube:
+    resampled = [resample_closed(c, around, start=dorsal, towards=left) for c in contours]
+    rings = np.stack([ring for ring, _ in resampled])
+    centroids = np.stack([centroid for _, centroid in resampled])[:, None]
+    heights = (top - centroids[:, 0]) @ axis
+    noise = annotation_noise(heights, rings)
+    centreline = smoothing_spline(heights, centroids, noise_sd=annotation_noise(heights, centroids))
+    dense, line = sample_spline(centreline)
+    return FittedTube(
+        tracks=smoothing_spline(heights, rings, noise_sd=noise),
+        heights=dense,
+        depths=arc_length(line[:, 0]),
+        noise_mm=noise,
+    )
+
+
+def _fit_root(points: np.ndarray, ganglion: np.ndarray) -> FittedRoot:
+    t = arc_length(points)
+    noise = annotation_noise(t, points[:, None])
+    spline = smoothing_spline(t, points[:, None], noise_sd=noise)
+    traced = sample_spline(spline)[1][:, 0]
+    tangent = spline(t[-1], 1)[0]
+    gap = bridge(traced[-1], tangent / np.linalg.norm(tangent), ganglion, samples=BRIDGE_SAMPLES)
+    line = np.concatenate([traced, gap[1:]])
+    return FittedRoot(line, arc_length(line), len(traced), noise)

@@ -1,0 +1,206 @@
+"""An atlas, and an atlas as one HDF5 file: plain numbers and JSON, no pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atlas.errors import AtlasError
+from atlas.files import new_file
+from atlas.shape.alignment import Alignment
+from atlas.shape.landmarks import LandmarkSet
+from atlas.shape.model import ShapeModel
+from atlas.shape.scheme import Block, LandmarkScheme
+
+if TYPE_CHECKING:
+    import h5py
+
+FORMAT = 1
+ALIGNMENT_ARRAYS = ("points", "mean", "rotation", "scale", "translation")
+MODEL_ARRAYS = ("mean", "modes", "variance")
+
+
+class AtlasFileError(AtlasError):
+    """A file that is not an atlas; the text says expected and got."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a build was asked for.
+
+    Parameters
+    ----------
+    origin : {"dura-apex", "conus"}
+        Where depth along the sac is counted from.
+    anchor : str or None
+        Point that alignment holds fixed; the origin by default.
+    rotation : {"full", "axial", "none"}
+    root : int
+        Landmarks a root.
+    dura, cord : tuple of int
+        Rings, and points a ring.
+    """
+
+    origin: str = "dura-apex"
+    anchor: str | None = None
+    rotation: str = "full"
+    root: int = 32
+    dura: tuple[int, int] = (40, 32)
+    cord: tuple[int, int] = (40, 24)
+
+    @property
+    def scheme(self) -> LandmarkScheme:
+        """The landmark scheme these settings describe."""
+        return LandmarkScheme.standard(
+            origin=self.origin, root=self.root, dura=self.dura, cord=self.cord
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Atlas:
+    """A population's anatomy: the model, what it was made from, and how.
+
+    Parameters
+    ----------
+    model : ShapeModel
+    alignment : Alignment
+    settings : Settings
+    provenance : mapping of str to object
+        JSON values: input hashes, versions, anchor, subjects, findings, notice, attribution.
+    """
+
+    model: ShapeModel
+    alignment: Alignment
+    settings: Settings
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+
+
+def save_atlas(atlas: Atlas, path: str | Path) -> Path:
+    """Write an atlas as HDF5.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    path : str or Path
+        Written whole or not at all.
+
+    Returns
+    -------
+    Path
+    """
+    import h5py
+
+    path = Path(path)
+    with new_file(path) as place, h5py.File(place, "w") as file:
+        group = file.create_group("atlas")
+        group.attrs["format"] = FORMAT
+        _write_json(group, "settings", asdict(atlas.settings))
+        _write_json(group, "provenance", dict(atlas.provenance))
+        _write_json(group, "scheme", asdict(atlas.model.scheme))
+        landmarks = group.create_group("landmarks")
+        _write_json(landmarks, "subject_ids", list(atlas.alignment.landmarks.subject_ids))
+        _write_array(landmarks, "points", atlas.alignment.landmarks.points)
+        _write_array(landmarks, "status", atlas.alignment.landmarks.status)
+        alignment = group.create_group("alignment")
+        for name in ALIGNMENT_ARRAYS:
+            _write_array(alignment, name, getattr(atlas.alignment, name))
+        for name in ("anchor", "rotations", "n_iterations", "converged"):
+            alignment.attrs[name] = getattr(atlas.alignment, name)
+        model = group.create_group("model")
+        for name in MODEL_ARRAYS:
+            _write_array(model, name, getattr(atlas.model, name))
+        model.attrs["noise"] = atlas.model.noise
+        model.attrs["n_subjects"] = atlas.model.n_subjects
+    return path
+
+
+def load_atlas(path: str | Path) -> Atlas:
+    """Read an atlas; what was written comes back to the bit.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file of :func:`save_atlas`, or the folder of a build that holds ``model.h5``.
+
+    Returns
+    -------
+    Atlas
+
+    Raises
+    ------
+    AtlasFileError
+        Not there, not HDF5, or not an atlas.
+    """
+    import h5py
+
+    path = Path(path)
+    path = path / "model.h5" if path.is_dir() else path
+    if not path.is_file():
+        raise AtlasFileError(f"{path}: expected an atlas (model.h5), got nothing there")
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file["atlas"])
+    except (OSError, KeyError, ValueError) as error:
+        raise AtlasFileError(
+            f"{path}: expected an atlas of format {FORMAT}, got {error}; build it again"
+        ) from None
+
+
+def _read(group: h5py.Group) -> Atlas:
+    if int(group.attrs["format"]) != FORMAT:
+        raise ValueError(f"format {group.attrs['format']}")
+    scheme = _scheme(_read_json(group, "scheme"))
+    landmarks = LandmarkSet(
+        subject_ids=tuple(_read_json(group["landmarks"], "subject_ids")),
+        scheme=scheme,
+        points=group["landmarks/points"][()],
+        status=group["landmarks/status"][()],
+    )
+    attributes = group["alignment"].attrs
+    alignment = Alignment(
+        landmarks=landmarks,
+        **{name: group["alignment"][name][()] for name in ALIGNMENT_ARRAYS},
+        anchor=str(attributes["anchor"]),
+        rotations=str(attributes["rotations"]),
+        n_iterations=int(attributes["n_iterations"]),
+        converged=bool(attributes["converged"]),
+    )
+    model = ShapeModel(
+        scheme=scheme,
+        **{name: group["model"][name][()] for name in MODEL_ARRAYS},
+        noise=float(group["model"].attrs["noise"]),
+        n_subjects=int(group["model"].attrs["n_subjects"]),
+    )
+    settings = _read_json(group, "settings")
+    settings |= {name: tuple(settings[name]) for name in ("dura", "cord")}
+    return Atlas(model, alignment, Settings(**settings), _read_json(group, "provenance"))
+
+
+def _scheme(document: Any) -> LandmarkScheme:
+    blocks = tuple(
+        Block(**block | {"extent_mm": block["extent_mm"] and tuple(block["extent_mm"])})
+        for block in document["blocks"]
+    )
+    return LandmarkScheme(blocks, document["origin"])
+
+
+def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:
+    group.create_dataset(name, data=array, compression="gzip", shuffle=True, track_times=False)
+
+
+def _write_json(group: h5py.Group, name: str, value: object) -> None:
+    # A dataset, not an attribute: HDF5 attributes end at 64 KiB, and input hashes pass that.
+    group.create_dataset(name, data=json.dumps(value, sort_keys=True), track_times=False)
+
+
+def _read_json(group: h5py.Group, name: str) -> Any:
+    return json.loads(group[name][()])
