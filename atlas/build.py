@@ -212,8 +212,13 @@ def write_meshes(atlas: Atlas, folder: Path) -> None:
             scores = np.zeros(k + 1)
             scores[k] = sign * MESH_SD
             shapes[f"mode{k + 1}_{word}{MESH_SD:.0f}sd"] = model.shape(scores)
-    notice = atlas.provenance.get("notice", "")
+    # The header of an STL is 80 bytes: the notice itself stands in the provenance.
+    notice = "cohort generated in whole or part: provenance.json" if _generated(atlas) else ""
     for name, points in shapes.items():
         place = folder / name
         place.mkdir(parents=True)
         write_surfaces(surfaces(model.scheme.anatomy(points)), place, header=notice)
+
+
+def _generated(atlas: Atlas) -> bool:
+    return bool(atlas.provenance.get("notice"))

@@ -1,4 +1,4 @@
-"""Pure functions on curves given as points: arc length, splines, resampling, bridges.
+"""Pure functions on open curves given as points: arc length, smoothing, resampling, bridges.
 
 Every function is equivariant under rigid motion: moving its input moves its output.
 """
@@ -9,8 +9,8 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.linalg import eigh, solveh_banded
 
-# Samples a spline segment for arc length and crossings: the chord error of a cubic falls with
-# the square, and 16 leaves it under 1e-4 of the length on annotated contours.
+# Samples a spline segment for arc length: the chord error of a cubic falls with the square, and
+# 16 leaves it under 1e-4 of the length on annotated structures.
 SAMPLES_PER_SEGMENT = 16
 
 
@@ -136,23 +136,6 @@ def _stiffness(eigenvalues: np.ndarray, power: np.ndarray, goal: float) -> float
     return float(np.exp((low + high) / 2))
 
 
-def closed_spline(contour: np.ndarray) -> CubicSpline:
-    """Periodic interpolating cubic spline through a closed contour, by chord length.
-
-    Parameters
-    ----------
-    contour : (n, 3) float
-        n >= 3, the first point not repeated.
-
-    Returns
-    -------
-    CubicSpline
-        On ``[0, total chord length]``.
-    """
-    closed = np.concatenate([contour, contour[:1]])
-    return CubicSpline(arc_length(closed), closed, bc_type="periodic")
-
-
 def sample_spline(spline: CubicSpline) -> tuple[np.ndarray, np.ndarray]:
     """Sample a spline densely.
 
@@ -167,81 +150,6 @@ def sample_spline(spline: CubicSpline) -> tuple[np.ndarray, np.ndarray]:
     parameter = (knots[:-1, None] + np.diff(knots)[:, None] * step).ravel()
     parameter = np.append(parameter, knots[-1])
     return parameter, spline(parameter)
-
-
-def planar_area_centroid(points: np.ndarray) -> tuple[float, np.ndarray]:
-    """Area and area centroid of a closed planar polygon in space.
-
-    Parameters
-    ----------
-    points : (n, 3) float
-        The first point not repeated; any orientation.
-
-    Returns
-    -------
-    area : float
-    centroid : (3,) float
-
-    Examples
-    --------
-    >>> planar_area_centroid(np.array([[0, 0, 1], [2, 0, 1], [2, 1, 1], [0, 1, 1.0]]))
-    (2.0, array([1. , 0.5, 1. ]))
-    """
-    origin = points.mean(axis=0)
-    a = points - origin
-    b = np.roll(a, -1, axis=0)
-    cross = np.cross(a, b)
-    normal = cross.sum(axis=0)
-    twice = float(np.linalg.norm(normal))
-    weight = cross @ (normal / twice)
-    return twice / 2, origin + (weight[:, None] * (a + b)).sum(axis=0) / (3 * twice)
-
-
-def resample_closed(
-    contour: np.ndarray, n: int, *, start: np.ndarray, towards: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Resample a closed contour to equal arc lengths from an anatomical start.
-
-    Parameters
-    ----------
-    contour : (k, 3) float
-        Simple, nearly planar; its own first point and orientation do not matter.
-    n : int
-        Points to return.
-    start : (3,) float
-        Direction from the centroid in which point 0 lies (dorsal).
-    towards : (3,) float
-        Direction in which the order leaves point 0 (left).
-
-    Returns
-    -------
-    points : (n, 3) float
-        On the periodic spline through the contour.
-    centroid : (3,) float
-        Of the area inside the spline.
-    """
-    spline = closed_spline(contour)
-    parameter, dense = sample_spline(spline)
-    centroid = planar_area_centroid(dense[:-1])[1]
-    offset = _ray_crossing(parameter, dense - centroid, start, towards)
-    length = arc_length(dense)
-    begin = np.interp(offset, parameter, length)
-    forward = spline(offset, 1) @ towards >= 0
-    goal = begin + (1 if forward else -1) * length[-1] * np.arange(n) / n
-    return spline(np.interp(goal % length[-1], length, parameter)), centroid
-
-
-def _ray_crossing(
-    parameter: np.ndarray, relative: np.ndarray, start: np.ndarray, towards: np.ndarray
-) -> float:
-    """Spline parameter at which the contour crosses the ray; the farthest where there are more."""
-    across, along = relative @ towards, relative @ start
-    change = np.flatnonzero((across[:-1] < 0) != (across[1:] < 0))
-    share = across[change] / (across[change] - across[change + 1])
-    reach = along[change] + share * (along[change + 1] - along[change])
-    best = int(reach.argmax())
-    k = change[best]
-    return float(parameter[k] + share[best] * (parameter[k + 1] - parameter[k]))
 
 
 def resample_open(points: np.ndarray, n: int) -> np.ndarray:

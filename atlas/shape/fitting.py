@@ -11,12 +11,12 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from atlas.data.subject import LEVELS, RootKey, Subject, stack_axis
+from atlas.shape.contours import resample_contours
 from atlas.shape.curves import (
     SAMPLES_PER_SEGMENT,
     annotation_noise,
     arc_length,
     bridge,
-    resample_closed,
     resample_open,
     sample_spline,
     smoothing_spline,
@@ -225,9 +225,8 @@ def _fit_tube(
     dorsal: np.ndarray,
     left: np.ndarray,
 ) -> FittedTube:
-    resampled = [resample_closed(c, around, start=dorsal, towards=left) for c in contours]
-    rings = np.stack([ring for ring, _ in resampled])
-    centroids = np.stack([centroid for _, centroid in resampled])[:, None]
+    rings, middles = resample_contours(contours, around, start=dorsal, towards=left)
+    centroids = middles[:, None]
     heights = (top - centroids[:, 0]) @ axis
     noise = annotation_noise(heights, rings)
     centreline = smoothing_spline(heights, centroids, noise_sd=annotation_noise(heights, centroids))

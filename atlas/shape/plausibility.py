@@ -12,7 +12,7 @@ import numpy as np
 
 from atlas.data.dataset import Dataset
 from atlas.data.subject import LEVELS, Finding, RootKey, Severity, Subject, stack_axis
-from atlas.shape.curves import closed_spline, sample_spline
+from atlas.shape.contours import sample_contours
 
 
 def find_implausible(dataset: Dataset) -> tuple[Finding, ...]:
@@ -131,7 +131,7 @@ class ContourStack:
         normal = stack_axis(contours)
         plane = np.linalg.svd(normal[None])[2][1:]
         axes = np.concatenate([plane, normal[None]]).T
-        dense = [sample_spline(closed_spline(c))[1] @ axes for c in contours]
+        dense = [polygon @ axes for polygon in sample_contours(contours)]
         return cls(tuple(d[:, :2] for d in dense), np.array([d[:, 2].mean() for d in dense]), axes)
 
     def depth_of(self, points: np.ndarray) -> np.ndarray:

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+
+import cylinders
+import numpy as np
+import pytest
+import specimens
+from matplotlib.colors import same_color
+from matplotlib.figure import Figure
+
+from analysis.compositions import (
+    anatomy_figure,
+    mode_figure,
+    png_bytes,
+    population_figure,
+    scree_figure,
+)
+from analysis.figures import (
+    LEVEL_COLOURS,
+    draw_anatomy,
+    draw_mode,
+    draw_scree,
+    legend_handles,
+    silhouette,
+)
+from atlas.data.subject import LEVELS
+from atlas.shape.alignment import align
+from atlas.shape.landmarks import place_landmarks
+from atlas.shape.model import ShapeModel, fit_shape_model
+from atlas.shape.scheme import LandmarkScheme
+
+NOTICE = "generated from nothing at all"
+
+
+@pytest.fixture(scope="module")
+def model() -> ShapeModel:
+    scheme = LandmarkScheme.standard(root=12, dura=(10, 12), cord=(10, 12))
+    return fit_shape_model(align(place_landmarks(specimens.make_dataset(5), scheme)))
+
+
+@pytest.fixture(scope="module")
+def atlas(model) -> SimpleNamespace:
+    return SimpleNamespace(model=model, provenance={"notice": NOTICE, "anchor": "dura-apex"})
+
+
+def new_axes():
+    return Figure().add_subplot()
+
+
+def by_gid(ax):
+    return {a.get_gid(): a for a in (*ax.lines, *ax.patches) if a.get_gid()}
+
+
+def words(figure):
+    texts = [t.get_text() for t in figure.texts]
+    return " ".join(texts).replace("\n", " ")
+
+
+@pytest.mark.parametrize(("view", "axis"), [("front", 0), ("side", 1)])
+def test_a_root_is_drawn_where_it_is_solid_as_far_as_it_was_traced(view, axis):
+    anatomy = cylinders.make_anatomy()
+    artists = by_gid(draw_anatomy(anatomy, view, new_axes()))
+    for key, root in anatomy.roots.items():
+        traced, bridged = (
+            artists[f"root/{key.level}/{key.side}/{part}"] for part in ("traced", "bridged")
+        )
+        np.testing.assert_array_equal(traced.get_xydata(), root[: cylinders.TRACED, [axis, 2]])
+        np.testing.assert_array_equal(bridged.get_xydata(), root[cylinders.TRACED - 1 :, [axis, 2]])
+        assert traced.get_linestyle() == "-"
+        assert bridged.get_linestyle() == "--"
+        assert bridged.get_alpha() < traced.get_alpha()
+        assert same_color(traced.get_color(), LEVEL_COLOURS[key.level])
+        ganglion = artists[f"ganglion/{key.level}/{key.side}"]
+        np.testing.assert_array_equal(ganglion.get_xydata()[0], anatomy.ganglia[key][[axis, 2]])
+
+
+def test_the_persons_left_is_at_the_viewers_right():
+    ax = draw_anatomy(cylinders.make_anatomy(), "front", new_axes())
+    artists = by_gid(ax)
+    left = artists["root/L1/left/traced"].get_xdata().mean()
+    right = artists["root/L1/right/traced"].get_xdata().mean()
+    assert right < left
+    low, high = ax.get_xlim()
+    assert low < high
+    place = {t.get_text(): t.get_position() for t in ax.texts if t.get_gid() == "direction"}
+    assert set(place) == {"L", "R", "S", "I"}
+    assert place["R"][0] < place["L"][0]
+    assert place["I"][1] < place["S"][1]
+
+
+def test_the_side_view_has_anterior_at_the_left_and_right_roots_behind():
+    ax = draw_anatomy(cylinders.make_anatomy(), "side", new_axes())
+    place = {t.get_text(): t.get_position() for t in ax.texts if t.get_gid() == "direction"}
+    assert place["A"][0] < place["P"][0]
+    artists = by_gid(ax)
+    near, far = artists["root/L3/left/traced"], artists["root/L3/right/traced"]
+    assert far.get_alpha() < near.get_alpha()
+    assert ax.lines.index(far) < ax.lines.index(near)
+
+
+def test_axes_are_to_scale_in_millimetres():
+    ax = draw_anatomy(cylinders.make_anatomy(), "side", new_axes())
+    assert ax.get_aspect() == 1
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("y (mm)", "z (mm)")
+
+
+def test_the_legend_tells_traced_from_bridged_and_names_generated_shapes():
+    seen = [h.get_label() for h in legend_handles(cylinders.make_anatomy())]
+    made = [h.get_label() for h in legend_handles(cylinders.make_anatomy(status=False))]
+    assert [x for x in seen if x in LEVELS] == list(LEVELS)
+    assert seen[-2:] == ["traced", "bridged, not seen"]
+    assert made[-1].startswith("generated shape")
+    ax = draw_anatomy(cylinders.make_anatomy(), "front", new_axes())
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == seen
+
+
+def test_a_generated_root_is_neither_traced_nor_bridged():
+    artists = by_gid(draw_anatomy(cylinders.make_anatomy(status=False), "front", new_axes()))
+    parts = {gid.split("/")[3] for gid in artists if gid.startswith("root")}
+    assert parts == {"generated"}
+
+
+def test_levels_have_different_colours():
+    assert len(set(LEVEL_COLOURS.values())) == len(LEVELS)
+
+
+def test_a_silhouette_is_as_wide_as_its_tube_and_skips_missing_rings():
+    rings = np.array(cylinders.make_anatomy().dura)
+    rings[3] = np.nan
+    outline = silhouette(rings, 0)
+    assert len(outline) == 2 * (len(rings) - 1)
+    assert np.ptp(outline[:, 0]) == pytest.approx(2 * cylinders.SAC_MM)
+    assert np.ptp(outline[:, 1]) == pytest.approx(cylinders.SAC_LENGTH_MM)
+
+
+def test_a_mode_shows_the_model_at_mean_and_both_ends(model):
+    artists = by_gid(draw_mode(model, 2, "front", new_axes(), sd=1.5))
+    for amount in (-1.5, 0, 1.5):
+        anatomy = model.scheme.anatomy(model.shape(np.array([0, amount])))
+        line = artists[f"root/L5/left/{amount:+g}"]
+        np.testing.assert_allclose(
+            line.get_xydata(), anatomy.roots["L5", "left"][:, [0, 2]], atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("mode", [0, 99])
+def test_a_mode_that_is_not_there_is_refused(model, mode):
+    with pytest.raises(ValueError, match=f"mode: expected 1 to {model.n_modes}, got {mode}"):
+        draw_mode(model, mode, "front", new_axes())
+    with pytest.raises(ValueError, match=f"expected 1 to {model.n_modes}, got {mode}"):
+        mode_figure(model, mode)
+
+
+def test_the_scree_holds_the_share_of_each_mode_and_their_sum(model):
+    ax = draw_scree(model, new_axes())
+    heights = [bar.get_height() for bar in ax.patches]
+    np.testing.assert_allclose(heights, model.variance / model.total_variance)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), np.cumsum(heights))
+    assert "n = 5" in ax.get_xlabel()
+
+
+def test_the_population_figure_says_n_anchor_and_notice(atlas):
+    figure = population_figure(atlas)
+    said = words(figure)
+    assert "n = 5 subjects, anchor: dura apex" in said
+    assert NOTICE in said
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles[:2] == ["Mean, front", "Mean, left side"]
+    assert titles[2:4] == ["Mode 1, front", "Mode 1, left side"]
+
+
+def test_imaged_people_get_no_notice(model):
+    for figure in (anatomy_figure(cylinders.make_anatomy(), title="One"), scree_figure(model)):
+        assert not [t for t in figure.texts if t.get_gid() == "notice"]
+
+
+def test_all_views_of_a_figure_have_one_scale_and_hold_the_whole_anatomy():
+    anatomy = cylinders.make_anatomy()
+    figure = anatomy_figure(anatomy, title="One")
+    points = np.concatenate([anatomy.dura.reshape(-1, 3), *anatomy.roots.values()])
+    scales = []
+    for axis, ax in enumerate(figure.axes):
+        low, high = ax.get_xlim()
+        assert low < points[:, axis].min() < points[:, axis].max() < high
+        box = ax.get_position(original=True)
+        scales += [
+            box.width * figure.get_figwidth() / (high - low),
+            box.height * figure.get_figheight() / np.ptp(ax.get_ylim()),
+        ]
+    np.testing.assert_allclose(scales, scales[0])
+
+
+def test_the_same_figure_gives_the_same_bytes():
+    one, two = (png_bytes(anatomy_figure(cylinders.make_anatomy(), title="One")) for _ in "ab")
+    assert one == two
+    assert one.startswith(b"\x89PNG")
+    assert b"Software" not in io.BytesIO(one).getvalue()

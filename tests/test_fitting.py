@@ -1,0 +1,126 @@
+"""One subject's curves and surfaces against what it was made from."""
+
+import numpy as np
+import pytest
+import specimens
+from scipy.spatial.transform import Rotation
+
+from atlas.data.subject import LEVELS, RootKey, Subject
+from atlas.shape.contours import area_centroids, sample_contours
+from atlas.shape.fitting import fit_subject, subject_anatomy, subject_axes
+from atlas.shape.scheme import Status
+
+
+def moved(subject, turn, shift):
+    return Subject(
+        id=subject.id,
+        dura=tuple(c @ turn.T + shift for c in subject.dura),
+        cord=tuple(c @ turn.T + shift for c in subject.cord),
+        roots={k: v @ turn.T + shift for k, v in subject.roots.items()},
+        ganglia={k: v @ turn.T + shift for k, v in subject.ganglia.items()},
+    )
+
+
+def test_axes_of_an_upright_subject_are_left_posterior_superior(subject):
+    np.testing.assert_allclose(subject_axes(subject), np.eye(3), atol=1e-12)
+
+
+def test_axes_turn_with_the_subject(subject):
+    turn = Rotation.from_euler("xyz", [20, -130, 75], degrees=True).as_matrix()
+    np.testing.assert_allclose(subject_axes(moved(subject, turn, 9.0)), turn, atol=1e-9)
+
+
+def test_a_subject_without_root_pairs_falls_back_on_the_axes_of_its_file(subject):
+    bare = Subject("sub-01", subject.dura, subject.cord, roots={}, ganglia={})
+    np.testing.assert_allclose(subject_axes(bare), np.eye(3), atol=1e-12)
+
+
+def test_rings_of_an_elliptic_tube_lie_on_the_ellipse_at_their_depth(subject):
+    dura = fit_subject(subject).dura
+    assert dura.length_mm == pytest.approx(158, abs=1e-6)
+    rings = dura.rings(np.array([0.0, 33.3, 158.0]))
+    np.testing.assert_allclose(rings[..., 2], -np.array([[0], [33.3], [158]]) + 0 * rings[..., 2])
+    radius = (rings[..., :2] / specimens.DURA_HALF_MM) ** 2
+    np.testing.assert_allclose(radius.sum(axis=2), 1, atol=2e-3)
+    np.testing.assert_allclose(rings[:, 0, :2], [[0, 7.25]] * 3, atol=1e-3)
+    assert (rings[:, 1, 0] > 0).all()
+
+
+def test_rings_beyond_the_image_are_missing_not_extrapolated(subject):
+    rings = fit_subject(subject).dura.rings(np.array([-1.0, 10.0, 158.1]))
+    np.testing.assert_array_equal(np.isnan(rings).all(axis=(1, 2)), [True, False, True])
+
+
+def test_conus_depth_is_counted_along_the_sac(subject):
+    assert fit_subject(subject).conus_depth_mm == pytest.approx(114, abs=1e-6)
+
+
+def test_depth_along_a_bent_sac_is_arc_length():
+    bent = fit_subject(specimens.make_subject(bend_mm=20.0)).dura
+    d = np.linspace(0, 158, 20001)
+    line = specimens.axis_points(d, 158.0, 20.0)
+    # A bend this strong looks like 0.01 mm of jitter, and smoothing takes a little of it.
+    assert bent.length_mm == pytest.approx(
+        np.linalg.norm(np.diff(line, axis=0), axis=1).sum(), rel=5e-4
+    )
+
+
+def test_a_root_runs_from_its_first_traced_point_to_its_ganglion(subject):
+    for key, root in fit_subject(subject).roots.items():
+        np.testing.assert_allclose(root.line[0], subject.roots[key][0], atol=0.05)
+        np.testing.assert_allclose(root.line[-1], subject.ganglia[key], atol=1e-12)
+        trace_end = root.line[root.traced_points - 1]
+        np.testing.assert_allclose(trace_end, subject.roots[key][-1], atol=0.05)
+
+
+def test_root_landmarks_are_measured_on_the_trace_bridged_after_it_and_end_measured(subject):
+    root = fit_subject(subject).roots[RootKey("S1", "left")]
+    points, status = root.landmarks(32)
+    share = root.traced_mm / root.lengths[-1]
+    expected = np.where(np.linspace(0, 1, 32) <= share, Status.MEASURED, Status.BRIDGED)
+    expected[-1] = Status.MEASURED
+    np.testing.assert_array_equal(status, expected)
+    assert Status.BRIDGED in status
+    np.testing.assert_allclose(points[-1], subject.ganglia["S1", "left"], atol=1e-9)
+
+
+def test_smoothing_takes_out_jitter():
+    noisy = specimens.make_subject(rng=np.random.default_rng(5), noise_mm=0.2)
+    fitted = fit_subject(noisy)
+    assert fitted.dura.noise_mm == pytest.approx(0.2, rel=0.25)
+    clean = fit_subject(specimens.make_subject())
+    depths = np.linspace(0, 158, 40)
+    error = fitted.dura.rings(depths) - clean.dura.rings(depths)
+    assert np.sqrt((error**2).sum(axis=2).mean()) < 0.2
+
+
+def test_anatomy_of_a_subject_has_a_point_exactly_where_each_trace_ends(subject):
+    anatomy = subject_anatomy(subject)
+    for key in subject.roots:
+        status = anatomy.status[f"root/{key.level}/{key.side}"]
+        last = np.flatnonzero(status[:-1] == Status.MEASURED)[-1]
+        np.testing.assert_allclose(anatomy.roots[key][last], subject.roots[key][-1], atol=0.05)
+    steps = np.linalg.norm(np.diff(anatomy.roots["S2", "left"], axis=0), axis=1)
+    assert steps.max() <= 2.0 + 1e-9
+    assert len(anatomy.dura) == 80
+    assert set(anatomy.roots) == {(v, s) for v in LEVELS for s in ("left", "right")}
+
+
+@pytest.mark.shared
+def test_surfaces_of_sub_03_hold_the_volume_of_its_interpolated_contours(real_subject):
+    fitted = fit_subject(real_subject)
+    # Volumes of the published contours, periodic interpolating spline: cord 5,251, dura 30,512 mm3.
+    for tube, expected in ((fitted.cord, 5251), (fitted.dura, 30512)):
+        depths = np.linspace(0, tube.length_mm, 400)
+        heights = np.interp(depths, tube.depths, tube.heights)
+        areas, _ = area_centroids(np.stack(sample_contours(tube.rings(depths))))
+        assert np.trapezoid(areas, heights) == pytest.approx(expected, rel=0.005)
+
+
+@pytest.mark.shared
+def test_centrelines_of_sub_03_keep_to_its_traced_points(real_subject):
+    for key, root in fit_subject(real_subject).roots.items():
+        points = real_subject.roots[key]
+        distance = np.linalg.norm(points[:, None] - root.line[None], axis=2).min(axis=1)
+        assert np.sqrt((distance**2).mean()) < 0.2
+        np.testing.assert_allclose(root.line[-1], real_subject.ganglia[key], atol=1e-6)
