@@ -163,7 +163,7 @@ def test_missing_landmarks_are_refused_with_subject_and_place(landmarks):
 
 def test_one_subject_or_no_variation_is_refused(alignment):
     one = align(place_landmarks(specimens.make_dataset(1), SMALL))
-    with pytest.raises(ShapeModelError, match="expected at least 2 subjects.*got 1"):
+    with pytest.raises(ShapeModelError, match=r"expected at least 2 subjects.*got 1"):
         fit_shape_model(one)
     with pytest.raises(ShapeModelError, match="got the same shape in every subject"):
         principal_components(np.zeros((4, 10)))

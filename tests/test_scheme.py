@@ -87,7 +87,7 @@ def test_what_does_not_fit_says_expected_and_got(make, text):
 
 
 def test_an_unknown_block_lists_those_there_are():
-    with pytest.raises(KeyError, match="expected a block of.*'dura', 'cord'.*got 'spine'"):
+    with pytest.raises(KeyError, match=r"expected a block of.*'dura', 'cord'.*got 'spine'"):
         SMALL.span("spine")
 
 

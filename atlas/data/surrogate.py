@@ -7,8 +7,6 @@ and ganglia in ``surrogate_roots``, marked in ``surrogate_annotation``; here the
 
 from __future__ import annotations
 
-import os
-import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +19,7 @@ from atlas.data.subject import LEVELS, RootKey
 from atlas.data.surrogate_annotation import Annotation, annotate
 from atlas.data.surrogate_profiles import draw_canal, published_cohort
 from atlas.data.surrogate_roots import draw_angles
+from atlas.files import new_file, new_folder
 
 NOTICE = "generated from published measurements, not imaging data"
 NOISE_LIMIT_MM = 0.25
@@ -95,17 +94,13 @@ def write_surrogate_cohort(out: Path, *, seed: int = 1, noise_mm: float = 0.15) 
         )
     _refuse_to_overwrite(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    staged = out.parent / f".{out.name}.{os.getpid()}.part"
-    write = _write_archive if out.suffix.lower() == ".zip" else _write_folder
-    try:
-        write(staged, _files(seed, noise_mm))
-        if out.is_dir():
-            out.rmdir()
-        staged.rename(out)
-    finally:
-        if staged.is_dir():
-            shutil.rmtree(staged)
-        staged.unlink(missing_ok=True)
+    files = _files(seed, noise_mm)
+    if out.suffix.lower() == ".zip":
+        with new_file(out) as place:
+            _write_archive(place, files)
+    else:
+        with new_folder(out, proof="README.md") as place:
+            _write_folder(place, files)
     return out
 
 

@@ -1,0 +1,1 @@
+"""Measures, tests and shows what an atlas holds."""

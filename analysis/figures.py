@@ -1,0 +1,292 @@
+"""Results drawn on axes: an anatomy, a mode, the scree.  Whole figures are in ``compositions``.
+
+Two views, both upright, in mm and to scale.  ``front``: the viewer faces the person, so that the
+person's left (+x) is at the viewer's right.  ``side``: seen from the person's left, anterior at the
+viewer's left.  Nothing here touches pyplot: figures belong to whoever made them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MultipleLocator, PercentFormatter
+
+from atlas.data.subject import LEVELS, RootKey
+from atlas.shape.model import ShapeModel
+from atlas.shape.scheme import Anatomy, Status, block_name
+
+View = Literal["front", "side"]
+# Okabe & Ito 2008 without their yellow, which white paper swallows.
+LEVEL_COLOURS = dict(
+    zip(
+        LEVELS,
+        ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000"),
+        strict=True,
+    )
+)
+SAC, CORD = "#9DB4C0", "#B08968"
+MINUS, MEAN, PLUS = "#0072B2", "#8A8A8A", "#D55E00"
+HORIZONTAL = {"front": 0, "side": 1}
+DIRECTIONS = {"front": ("R", "L"), "side": ("A", "P")}
+TEXT_PT = 7.5
+DASHES = (0, (3.2, 1.6))
+
+
+def draw_anatomy(
+    anatomy: Anatomy, view: View, ax: Axes, *, legend: bool = True, labels: bool = True
+) -> Axes:
+    """An anatomy as outlines of sac and cord, roots in the colour of their level, and ganglia.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+        mm, in a frame whose z is rostral and x left.
+    view : {"front", "side"}
+    ax : Axes
+    legend, labels : bool
+        Whether to draw the legend, and the level's name beside its ganglia.
+
+    Returns
+    -------
+    Axes
+        Traced stretches of a root are solid, bridged ones dashed and lighter; a shape without
+        status is drawn solid and said to be generated.  Right roots are paler in the side view,
+        where they lie behind the left.
+    """
+    axis = HORIZONTAL[view]
+    for rings, colour, name, order in (
+        (anatomy.dura, SAC, "sac", 1),
+        (anatomy.cord, CORD, "cord", 2),
+    ):
+        _draw_silhouette(rings, axis, ax, colour=colour, name=name, zorder=order)
+    for key in sorted(anatomy.roots, key=lambda k: k.side == "left"):
+        _draw_root(anatomy, key, axis, ax, alpha=_alpha(key, view))
+    for key, place in anatomy.ganglia.items():
+        dot = ax.plot(place[axis], place[2], "o", ms=4.2, mec="white", mew=0.6, zorder=5)[0]
+        dot.set(color=LEVEL_COLOURS[key.level], mec="white", alpha=_alpha(key, view))
+        dot.set_gid(f"ganglion/{key.level}/{key.side}")
+    if labels:
+        _label_levels(anatomy, view, ax)
+    _orient(ax, view)
+    if legend:
+        ax.legend(
+            handles=legend_handles(anatomy),
+            loc="upper left",
+            bbox_to_anchor=(1.02, 1.0),
+            frameon=False,
+            fontsize=TEXT_PT,
+        )
+    return ax
+
+
+def legend_handles(anatomy: Anatomy) -> list[Line2D | Patch]:
+    """What a legend of :func:`draw_anatomy` says: structures, levels, and what roots rest on."""
+    handles: list[Line2D | Patch] = [
+        Patch(facecolor=SAC, alpha=0.5, edgecolor=SAC, label="dural sac"),
+        Patch(facecolor=CORD, alpha=0.8, edgecolor=CORD, label="cord"),
+    ]
+    present = [v for v in LEVELS if any(k.level == v for k in (*anatomy.roots, *anatomy.ganglia))]
+    handles += [Line2D([], [], color=LEVEL_COLOURS[v], lw=1.8, label=v) for v in present]
+    handles.append(
+        Line2D([], [], ls="", marker="o", ms=4.2, color="0.35", mec="white", label="ganglion")
+    )
+    if anatomy.status:
+        handles += [
+            Line2D([], [], color="0.35", lw=1.4, label="traced"),
+            Line2D([], [], color="0.35", lw=1.0, ls=DASHES, alpha=0.6, label="bridged, not seen"),
+        ]
+    else:
+        handles.append(
+            Line2D([], [], color="0.35", lw=1.4, label="generated shape,\nno part of it traced")
+        )
+    return handles
+
+
+def draw_mode(model: ShapeModel, mode: int, view: View, ax: Axes, *, sd: float = 2.0) -> Axes:
+    """One mode of variation: the mean with the shapes at -sd and +sd laid over it.
+
+    Parameters
+    ----------
+    model : ShapeModel
+    mode : int
+        From 1.
+    view : {"front", "side"}
+    ax : Axes
+    sd : float
+        Standard deviations to either side.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        The model has no such mode.
+    """
+    if not 1 <= mode <= len(model.variance):
+        raise ValueError(f"mode: expected 1 to {len(model.variance)}, got {mode}")
+    axis = HORIZONTAL[view]
+    coefficients = np.zeros(mode)
+    for amount, colour, order in ((0.0, MEAN, 2), (-sd, MINUS, 3), (sd, PLUS, 4)):
+        coefficients[-1] = amount
+        anatomy = model.scheme.anatomy(model.shape(coefficients))
+        for name, rings in (("sac", anatomy.dura), ("cord", anatomy.cord)):
+            edge = silhouette(rings, axis)
+            if not amount:
+                ax.fill(*edge.T, fc=MEAN, alpha=0.18, lw=0, zorder=1)
+            gid = f"{name}/{amount:+g}"
+            ax.fill(*edge.T, fill=False, ec=colour, lw=0.9, zorder=order, gid=gid)
+        for key, root in anatomy.roots.items():
+            gid = f"root/{key.level}/{key.side}/{amount:+g}"
+            ax.plot(root[:, axis], root[:, 2], color=colour, lw=0.55, zorder=order, gid=gid)
+            ax.plot(*root[-1, [axis, 2]], "o", ms=2.8, color=colour, mew=0, zorder=order + 2)
+    _orient(ax, view)
+    return ax
+
+
+def mode_handles(sd: float) -> list[Line2D]:
+    """What a legend of :func:`draw_mode` says."""
+    return [
+        Line2D([], [], color=MINUS, lw=1.4, label=f"−{sd:g} SD"),
+        Line2D([], [], color=MEAN, lw=1.4, label="mean"),
+        Line2D([], [], color=PLUS, lw=1.4, label=f"+{sd:g} SD"),
+    ]
+
+
+def draw_scree(model: ShapeModel, ax: Axes) -> Axes:
+    """Share of the variance that each mode holds, as bars, and their running sum, as a line.
+
+    Parameters
+    ----------
+    model : ShapeModel
+    ax : Axes
+
+    Returns
+    -------
+    Axes
+    """
+    share = model.variance / model.total_variance
+    number = np.arange(1, len(share) + 1)
+    ax.bar(number, share, color=MINUS, width=0.72, label="each mode")
+    ax.plot(number, np.cumsum(share), "o-", color=PLUS, ms=3.2, lw=1.2, label="cumulative")
+    ax.set_ylim(0, 1.04)
+    ax.set_xlim(0.3, len(share) + 0.7)
+    ax.xaxis.set_major_locator(MultipleLocator(1 if len(share) <= 14 else 5))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.yaxis.grid(True, color="0.9", lw=0.6)
+    ax.set_axisbelow(True)
+    ax.set_xlabel(f"mode (n = {model.n_subjects} subjects)", fontsize=TEXT_PT + 0.5)
+    ax.set_ylabel("share of shape variance", fontsize=TEXT_PT + 0.5)
+    ax.tick_params(labelsize=TEXT_PT)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, fontsize=TEXT_PT, loc="center right")
+    return ax
+
+
+def silhouette(rings: np.ndarray, axis: int) -> np.ndarray:
+    """Outline of a tube seen along the other horizontal axis.
+
+    Parameters
+    ----------
+    rings : (k, around, 3) float
+        mm; missing rings (NaN) are left out.
+    axis : {0, 1}
+        The axis drawn from left to right.
+
+    Returns
+    -------
+    (2 m, 2) float
+        Of the m whole rings: down one edge and up the other, mm.
+    """
+    rings = rings[~np.isnan(rings).any(axis=(1, 2))]
+    index = np.arange(len(rings))
+    low, high = rings[..., axis].argmin(axis=1), rings[..., axis].argmax(axis=1)
+    return np.concatenate([rings[index, low], rings[index, high][::-1]])[:, [axis, 2]]
+
+
+def _draw_silhouette(
+    rings: np.ndarray, axis: int, ax: Axes, *, colour: str, name: str, zorder: int
+) -> None:
+    edge = silhouette(rings, axis)
+    alpha = 0.32 if name == "sac" else 0.75
+    ax.fill(*edge.T, fc=colour, alpha=alpha, lw=0, zorder=zorder, gid=name)
+    ax.fill(*edge.T, fill=False, ec=colour, lw=0.9, zorder=zorder, gid=f"{name}/outline")
+
+
+def _alpha(key: RootKey, view: View) -> float:
+    """Right roots are paler where they lie behind the left."""
+    return 0.45 if view == "side" and key.side == "right" else 1.0
+
+
+def _draw_root(anatomy: Anatomy, key: RootKey, axis: int, ax: Axes, *, alpha: float) -> None:
+    root = anatomy.roots[key]
+    colour, name = LEVEL_COLOURS[key.level], f"root/{key.level}/{key.side}"
+    status = anatomy.status.get(block_name(key))
+    traced = len(root)
+    if status is not None:
+        # The ganglion is measured but not traced: the line to it is bridged.
+        seen = np.flatnonzero(status[:-1] == Status.MEASURED)
+        traced = int(seen[-1]) + 1 if len(seen) else 0
+        gap = root[max(traced - 1, 0) :]
+        line = ax.plot(gap[:, axis], gap[:, 2], color=colour, lw=0.9, ls=DASHES, zorder=3)[0]
+        line.set(alpha=0.6 * alpha, gid=f"{name}/bridged")
+    seen = root[:traced]
+    line = ax.plot(seen[:, axis], seen[:, 2], color=colour, lw=1.4, alpha=alpha, zorder=4)[0]
+    line.set_gid(f"{name}/{'generated' if status is None else 'traced'}")
+
+
+def _label_levels(anatomy: Anatomy, view: View, ax: Axes) -> None:
+    """Name of the level beside the outermost of its ganglia, so that colour is not alone."""
+    axis = HORIZONTAL[view]
+    middle = np.nanmean(anatomy.dura[..., axis])
+    for level in LEVELS:
+        places = [
+            g for k, g in anatomy.ganglia.items() if k.level == level and np.isfinite(g).all()
+        ]
+        if not places:
+            continue
+        outward = 1.0 if view == "front" or np.mean([g[axis] for g in places]) > middle else -1.0
+        place = max(places, key=lambda g: outward * g[axis])
+        ax.annotate(
+            level,
+            (place[axis], place[2]),
+            xytext=(5 * outward, 0),
+            textcoords="offset points",
+            ha="left" if outward > 0 else "right",
+            va="center",
+            fontsize=TEXT_PT,
+            color=LEVEL_COLOURS[level],
+            fontweight="bold",
+        )
+
+
+def _orient(ax: Axes, view: View) -> None:
+    """Scale, units and anatomical directions of a view."""
+    ax.set_aspect("equal", adjustable="box", anchor="N")
+    ax.margins(x=0.12, y=0.02)
+    ax.set_xlabel(f"{'xy'[HORIZONTAL[view]]} (mm)", fontsize=TEXT_PT + 0.5)
+    ax.set_ylabel("z (mm)", fontsize=TEXT_PT + 0.5)
+    ax.tick_params(labelsize=TEXT_PT)
+    ax.xaxis.set_major_locator(MultipleLocator(20))
+    ax.yaxis.set_major_locator(MultipleLocator(50))
+    ax.spines[["top", "right"]].set_visible(False)
+    low, high = DIRECTIONS[view]
+    places = {low: (0.06, 0.985), high: (0.94, 0.985), "S": (0.5, 1.006), "I": (0.5, 0.004)}
+    for text, (x, y) in places.items():
+        ax.text(
+            x,
+            y,
+            text,
+            transform=ax.transAxes,
+            ha="center",
+            va="top" if text in DIRECTIONS[view] else "bottom",
+            fontsize=TEXT_PT + 0.5,
+            fontweight="bold",
+            color="0.45",
+            gid="direction",
+        )

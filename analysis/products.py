@@ -1,0 +1,257 @@
+"""What a build writes beside model and meshes: tables that say whose they are, and figures.
+
+Registered as entry points ``atlas.products``: nothing in ``atlas`` may import from here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.compositions import (
+    HOW_TO_READ,
+    anatomy_figure,
+    caption,
+    group_text,
+    mode_figure,
+    png_bytes,
+    population_figure,
+    scree_figure,
+)
+from analysis.morphometry import MEASURES, measure_group, published_angles
+from analysis.variability import CONFIDENCE, summarise_anchors, summarise_segments
+from atlas.data.dataset import Dataset
+from atlas.files import write_file
+from atlas.shape.landmarks import subject_anatomy
+from atlas.shape.scheme import Status
+from atlas.store import Atlas
+
+# Six digits: a micrometre at the size of a spine.
+FLOAT_FORMAT = "%.6g"
+IMAGED = "imaged"
+FIGURE_MODES = 3
+
+# Table to its columns: what each says, and its unit.
+COLUMNS = {
+    "landmarks.csv": {
+        "subject": "subject id",
+        "landmark": "name, the same in every subject",
+        "x_mm, y_mm, z_mm": "aligned position, LPS mm; empty where missing",
+        "status": "measured, bridged (between trace and ganglion, not seen) or missing",
+    },
+    "mean.csv": {
+        "landmark": "name",
+        "x_mm, y_mm, z_mm": "mean shape, LPS mm",
+        "sd_mm": "standard deviation of its place over the model, all directions together, mm",
+    },
+    "modes.csv": {
+        "mode": "from 1",
+        "variance_mm2": "of the whole shape, n - 1, mm²",
+        "share": "of the total variance",
+        "cumulative": "share of this mode and those before it",
+    },
+    "scores.csv": {
+        "subject": "subject id",
+        "mode": "from 1",
+        "score_sd": "coefficient, in standard deviations of the mode",
+    },
+    "segment_variability.csv": {
+        "level, side, measure": "what was measured; definitions below",
+        "unit": "of all but the counts and cv",
+        "n": "subjects with a value",
+        "n_measured, n_bridged, n_missing": "what the values rest on",
+        "mean, mean_low, mean_high": f"mean and its {CONFIDENCE:.0%} t-interval",
+        "sd, sd_low, sd_high": f"SD (n - 1) and its {CONFIDENCE:.0%} chi-square interval",
+        "cv": "sd over mean, where the measure has a zero of its own",
+        "min, max": "range",
+    },
+    "anchor_sensitivity.csv": {
+        "anchor": "where depth is counted from",
+        "landmark": "begin of the root, or ganglion",
+        "level": "sides averaged within the subject",
+        "n": "subjects",
+        "sd_mm, sd_low_mm, sd_high_mm": f"SD (n - 1) over subjects and its {CONFIDENCE:.0%} "
+        "chi-square interval, mm",
+    },
+    "subjects_measures.csv": {
+        "subject, level, side, measure": "what was measured; definitions below",
+        "value": "in the unit that ends the measure's name",
+        "rests_on": "measured, bridged or missing",
+    },
+}
+
+
+def write_tables(atlas: Atlas, dataset: Dataset, out: Path) -> list[Path]:
+    """Write ``out/tables/``: one CSV a subject matter and a README that explains them.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    dataset : Dataset
+        The subjects it was built from; measures are taken on their whole field of view.
+    out : Path
+        The folder of the atlas.
+
+    Returns
+    -------
+    list of Path
+        The files.  Every table ends with a column ``cohort``: ``imaged``, or the notice of
+        generated data.
+    """
+    folder = out / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    cohort = atlas.provenance["notice"] or IMAGED
+    written = []
+    for name, table in make_tables(atlas, dataset).items():
+        text = table.assign(cohort=cohort).to_csv(
+            index=False, float_format=FLOAT_FORMAT, lineterminator="\n"
+        )
+        written.append(write_file(folder / name, text))
+    written.append(write_file(folder / "README.md", _readme(atlas)))
+    return written
+
+
+def make_tables(atlas: Atlas, dataset: Dataset) -> dict[str, pd.DataFrame]:
+    """The tables of an atlas by file name, as :data:`COLUMNS` describes them."""
+    measures = measure_group({s.id: subject_anatomy(s) for s in dataset.subjects})
+    published = {s.id: published_angles(s) for s in dataset.subjects}
+    drawn = pd.concat(published, names=["subject"]).reset_index("subject")
+    measures = pd.concat([measures, drawn], ignore_index=True)
+    return {
+        "landmarks.csv": landmark_table(atlas),
+        "mean.csv": mean_table(atlas),
+        "modes.csv": mode_table(atlas),
+        "scores.csv": score_table(atlas),
+        "segment_variability.csv": summarise_segments(measures),
+        "anchor_sensitivity.csv": summarise_anchors(measures),
+        "subjects_measures.csv": measures,
+    }
+
+
+def landmark_table(atlas: Atlas) -> pd.DataFrame:
+    """Aligned landmarks of every subject and what each rests on."""
+    landmarks = atlas.alignment.landmarks
+    ids, names = landmarks.subject_ids, landmarks.scheme.names
+    words = np.array([status.name.lower() for status in Status])
+    return pd.DataFrame(
+        {
+            "subject": np.repeat(ids, len(names)),
+            "landmark": np.tile(names, len(ids)),
+            **_coordinates(atlas.alignment.points.reshape(-1, 3)),
+            "status": words[landmarks.status.ravel()],
+        }
+    )
+
+
+def mean_table(atlas: Atlas) -> pd.DataFrame:
+    """Mean shape with the standard deviation of every landmark's place."""
+    model = atlas.model
+    spread = np.linalg.norm(model.landmark_sd, axis=1)
+    names = list(model.scheme.names)
+    return pd.DataFrame({"landmark": names, **_coordinates(model.mean), "sd_mm": spread})
+
+
+def mode_table(atlas: Atlas) -> pd.DataFrame:
+    """Variance that each mode holds."""
+    model = atlas.model
+    share = model.variance / model.total_variance
+    return pd.DataFrame(
+        {
+            "mode": np.arange(1, len(share) + 1),
+            "variance_mm2": model.variance,
+            "share": share,
+            "cumulative": np.cumsum(share),
+        }
+    )
+
+
+def score_table(atlas: Atlas) -> pd.DataFrame:
+    """Coefficients of every subject, in standard deviations."""
+    scores = atlas.model.coefficients(atlas.alignment.points)
+    ids = atlas.alignment.landmarks.subject_ids
+    return pd.DataFrame(
+        {
+            "subject": np.repeat(ids, scores.shape[1]),
+            "mode": np.tile(np.arange(1, scores.shape[1] + 1), len(ids)),
+            "score_sd": scores.ravel(),
+        }
+    )
+
+
+def _coordinates(points: np.ndarray) -> dict[str, np.ndarray]:
+    return {f"{axis}_mm": points[:, i] for i, axis in enumerate("xyz")}
+
+
+def _readme(atlas: Atlas) -> str:
+    notice = atlas.provenance["notice"]
+    lines = [
+        "# Tables of the lumbosacral atlas",
+        "",
+        f"n = {atlas.model.n_subjects} subjects; anchor: {atlas.provenance['anchor']}; LPS, mm.",
+        "",
+        f"Cohort: {notice or 'annotated images of healthy adults'}.",
+        "",
+        "Every table ends with a column `cohort`: `imaged`, or what generated data say of",
+        "themselves.",
+        "Numbers have six significant digits; an empty field is a missing value.",
+    ]
+    for name, columns in COLUMNS.items():
+        lines += ["", f"## {name}", "", "| column | says |", "|---|---|"]
+        lines += [f"| {column} | {text} |" for column, text in columns.items()]
+    lines += ["", "## Measures", "", "| measure | says |", "|---|---|"]
+    lines += [f"| {name} | {text} |" for name, text in MEASURES.items()]
+    lines += [
+        "| angle_published_deg | as angle_image_deg, on the contours as they were drawn |",
+        "",
+    ]
+    source = atlas.provenance
+    lines += ["## Source", "", source["attribution"], "", source["disclaimer"], ""]
+    return "\n".join(lines)
+
+
+def write_figures(atlas: Atlas, dataset: Dataset, out: Path) -> list[Path]:
+    """Write ``out/figures/`` as PNG of 150 dpi.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    dataset : Dataset
+        Its first subject is drawn as annotated.
+    out : Path
+        The folder of the atlas.
+
+    Returns
+    -------
+    list of Path
+        ``population.png``, ``anatomy.png`` (the mean), ``subject.png``, ``scree.png`` and
+        ``mode1.png`` to ``mode3.png``, as far as there are modes.
+    """
+    folder = out / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    model, notice = atlas.model, atlas.provenance["notice"]
+    text = caption(atlas)
+    subject = dataset.subjects[0]
+    index = atlas.alignment.landmarks.subject_ids.index(subject.id)
+    seen = subject_anatomy(subject).moved(
+        atlas.alignment.rotation[index], atlas.alignment.translation[index]
+    )
+    figures = {
+        "population": population_figure(atlas),
+        "anatomy": anatomy_figure(
+            model.scheme.anatomy(model.mean), title="Mean shape", text=text, notice=notice
+        ),
+        "subject": anatomy_figure(
+            seen,
+            title=f"{subject.id} as annotated",
+            text=f"One subject in the frame of the atlas. {HOW_TO_READ}",
+            notice=notice,
+        ),
+        "scree": scree_figure(model, text=group_text(atlas), notice=notice),
+    }
+    for mode in range(1, min(FIGURE_MODES, model.n_modes) + 1):
+        figures[f"mode{mode}"] = mode_figure(model, mode, text=text, notice=notice)
+    return [
+        write_file(folder / f"{name}.png", png_bytes(figure)) for name, figure in figures.items()
+    ]

@@ -1,0 +1,72 @@
+"""Time each stage of the main job on the built-in cohort: python benchmarks/stages.py [--repeat 3].
+
+Prints JSON: seconds per stage (median and range over repeats) and peak memory of the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from atlas.build import check_dataset, write_meshes
+from atlas.data.dataset import read_dataset
+from atlas.data.surrogate import write_surrogate_cohort
+from atlas.shape.alignment import align
+from atlas.shape.landmarks import place_landmarks
+from atlas.shape.model import fit_shape_model
+from atlas.store import Atlas, Settings, save_atlas
+
+
+def run(times: dict[str, list[float]]) -> None:
+    """Run the chain once, adding the seconds of each stage to ``times``."""
+
+    def timed(stage: str, call: Callable[[], Any]) -> Any:
+        begin = time.perf_counter()
+        result = call()
+        times[stage].append(time.perf_counter() - begin)
+        return result
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        timed("generate cohort", lambda: write_surrogate_cohort(folder / "cohort"))
+        dataset = timed("read", lambda: read_dataset(folder / "cohort"))
+        timed("check", lambda: check_dataset(dataset))
+        landmarks = timed("place landmarks", lambda: place_landmarks(dataset))
+        alignment = timed("align", lambda: align(landmarks))
+        model = timed("fit", lambda: fit_shape_model(alignment))
+        atlas = Atlas(model, alignment, Settings())
+        timed("save", lambda: save_atlas(atlas, folder / "model.h5"))
+        timed("meshes", lambda: write_meshes(atlas, folder / "meshes"))
+
+
+def main() -> None:
+    """Parse the arguments, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeat", type=int, default=3)
+    repeat = parser.parse_args().repeat
+    times: dict[str, list[float]] = defaultdict(list)
+    for _ in range(repeat):
+        run(times)
+    report = {
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "repeats": repeat,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "seconds": {
+            stage: {"median": statistics.median(t), "min": min(t), "max": max(t)}
+            for stage, t in times.items()
+        },
+    }
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

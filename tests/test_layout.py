@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import zipfile
+
+import pytest
+
+from atlas.data.layout import (
+    ArchiveTree,
+    FolderTree,
+    MarkerFile,
+    marker_files,
+    root_key,
+    subject_id,
+)
+from atlas.data.subject import LEVELS, ROOT_KEYS, RootKey
+
+
+def recognise(*names, root_name=""):
+    return list(marker_files(list(names), root_name=root_name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sub-01/sub-01_nerveroots_L3_R.json",
+        "sub-01/sub-01nerverootsL3right.json",
+        "sub-01/sub-01_nerveroots_L3_right.json",
+        "sub-01/sub-01_nerveroots_l3_r.json",
+        "sub-01/SUB-01_NerveRoots_L3_RIGHT.JSON",
+        "sub-01/sub-01_nerveroot_L3R.json",
+        "sub-01/sub_01_nerveroots_L3_R.mrk.json",
+        "markers/sub-01/sub-01_nerveroots_L3_R.json",
+        "derivatives/markers/sub-01/sub-01_nerveroots_L3_R.json",
+        "sub-01_nerveroots_L3_R.json",
+    ],
+)
+def test_a_root_is_recognised_in_every_spelling(name):
+    (file,) = recognise(name)
+    assert (file.name, file.subject, file.kind, file.key) == (
+        name,
+        "sub-01",
+        "roots",
+        RootKey("L3", "right"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "key"),
+    [
+        ("sub-01_dura_3.json", "dura", None),
+        ("sub-01dura3.json", "dura", None),
+        ("sub-01_cord_66.json", "cord", None),
+        ("sub-01cord66.json", "cord", None),
+        ("sub-01_ganglions_L1_L.json", "ganglia", RootKey("L1", "left")),
+        ("sub-01ganglionsL1left.json", "ganglia", RootKey("L1", "left")),
+        ("sub-01_ganglion_S2_Right.json", "ganglia", RootKey("S2", "right")),
+        ("sub-01_ganglia_S2_R.json", "ganglia", RootKey("S2", "right")),
+    ],
+)
+def test_kind_level_and_side_come_from_the_name(name, kind, key):
+    (file,) = recognise(name)
+    assert file == MarkerFile(name, "sub-01", "sub-01", kind, key)
+
+
+def test_a_dura_file_with_a_root_like_number_has_no_key():
+    assert recognise("sub-01_dura_L3_R.json")[0].key is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dataset_description.json",
+        "sub-01/sub-01_CISS.json",
+        "sub-01/sub-01_dura_1.json.bak",
+        "sub-01/sub-01_dura_1.stl",
+        "sub-01/._sub-01_dura_1.json",
+        "sub-01/dura_1.json",
+        "README",
+    ],
+)
+def test_other_files_are_no_marker_files(name):
+    assert recognise(name) == []
+
+
+def test_the_folder_decides_whose_file_it_is_and_the_file_keeps_its_own_spelling():
+    (file,) = recognise("markers/sub-14/sub_14_dura_7.json")
+    assert (file.subject, file.named_subject) == ("sub-14", "sub_14")
+
+
+def test_a_single_subjects_folder_names_its_files():
+    (file,) = recognise("sub_14_dura_7.json", root_name="sub-14")
+    assert (file.subject, file.named_subject) == ("sub-14", "sub_14")
+
+
+@pytest.mark.parametrize("folder", ["subjects", "subset", "submission", "subject1"])
+def test_a_folder_whose_name_begins_with_sub_is_not_a_subject(folder):
+    (file,) = recognise("sub-02_dura_7.json", root_name=folder)
+    assert file.subject == "sub-02"
+
+
+@pytest.mark.parametrize("text", ["sub-14", "sub_14", "sub14", "SUB-14", "Sub_14"])
+def test_spellings_of_a_subject_are_one_subject(text):
+    assert subject_id(text) == "sub-14"
+
+
+def test_a_subject_label_may_hold_letters():
+    assert subject_id("sub-control07") == "sub-control07"
+
+
+def test_what_is_no_subject_stays_as_it_is():
+    assert subject_id("patient 7") == "patient 7"
+
+
+def test_every_level_and_side_is_understood_in_both_spellings():
+    for key in ROOT_KEYS:
+        assert root_key(f"{key.level}_{key.side[0].upper()}") == key
+        assert root_key(f"{key.level}{key.side}") == key
+
+
+@pytest.mark.parametrize("text", ["L6_L", "S3_R", "T12_left", "L3", "left", "", "L3_M", "3_L"])
+def test_an_unknown_level_or_side_is_none(text):
+    assert root_key(text) is None
+
+
+def test_there_are_fourteen_roots_level_by_level():
+    assert len(ROOT_KEYS) == 14
+    assert tuple(k.level for k in ROOT_KEYS[::2]) == LEVELS
+
+
+def test_a_folder_and_an_archive_give_the_same_names_and_bytes(tmp_path):
+    contents = {"b/two.json": b"2", "a.json": b"1", "b/c/three.json": b"3"}
+    folder = tmp_path / "folder"
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("empty/", b"")
+        for name, content in contents.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+            archive.writestr(name, content)
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        for tree in (FolderTree(folder), ArchiveTree(archive)):
+            assert tree.names() == sorted(contents)
+            assert {n: tree.read(n) for n in tree.names()} == contents
