@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -125,7 +126,25 @@ def test_a_relative_place_stays_where_it_was_meant(tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(tmp_path)
-    with new_folder(type(tmp_path)("out"), proof="proof") as place:
+    with new_folder(Path("out"), proof="proof") as place:
         (place / "proof").write_text("")
         monkeypatch.chdir(elsewhere)
     assert (tmp_path / "out" / "proof").is_file()
+
+
+def test_a_rename_that_fails_puts_the_earlier_result_back(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    with new_folder(out, proof="proof") as place:
+        (place / "proof").write_text("good")
+    rename = Path.rename
+
+    def refuse_the_fresh_one(self, target):
+        if self.parent == tmp_path and Path(target) == out:
+            raise OSError("disk is gone")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_the_fresh_one)
+    with pytest.raises(OSError, match="disk is gone"), new_folder(out, proof="proof") as place:
+        (place / "proof").write_text("new")
+    assert (out / "proof").read_text() == "good"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]

@@ -57,6 +57,16 @@ def test_the_rostral_end_comes_first_though_the_root_rises_above_it_midway():
     np.testing.assert_array_equal(order_along_root(hook[::-1]), [4, 3, 2, 1, 0])
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_root_that_first_rises_is_ordered_though_it_begins_at_neither_its_top_nor_bottom(seed):
+    rise = [[0, 0, -8], [1, 0, -6], [2, 0, -4], [3, 0, -2], [5, 0, 0], [8, 0, -1]]
+    fall = [[9, 0, -3 - 2 * i] for i in range(8)]
+    points = np.array(rise + fall, dtype=float)
+    shuffled = np.random.default_rng(seed).permutation(len(points))
+    order = order_along_root(points[shuffled])
+    np.testing.assert_array_equal(shuffled[order], np.arange(len(points)))
+
+
 steps = st.lists(
     st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(1.8, 2.0)),
     min_size=4,

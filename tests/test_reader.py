@@ -369,7 +369,9 @@ def test_an_unknown_level_or_side_in_a_name_is_an_error(folder, small_subject, n
 
 def test_a_file_of_another_subject_is_an_error(folder):
     (folder / "sub-01_dura_3.json").rename(folder / "sub-02_dura_3.json")
-    assert str(only_finding(folder)) == (
+    finding = only_finding(folder)
+    assert finding.severity is Severity.ERROR
+    assert str(finding) == (
         "sub-01: expected files named sub-01, got sub-02; move them to their subject"
     )
 
