@@ -151,3 +151,11 @@ def test_an_unreadable_table_does_not_reject_the_subjects(tmp_path):
     dataset = survey_dataset(tmp_path)
     assert len(dataset.subjects) == 1
     assert [f.rule for f in dataset.findings] == ["unreadable-participants"]
+
+
+def test_rows_and_subjects_without_each_other_are_noted(small_subject, tmp_path):
+    specimens.write_subject(tmp_path / "markers", small_subject)
+    (tmp_path / "participants.tsv").write_text("participant_id\tage\nsub-1\t23\n")
+    notes = {f.rule: str(f) for f in read_dataset(tmp_path).findings}
+    assert "1 rows without marker files: sub-1" in notes["participants-without-files"]
+    assert "1 subjects without a row: sub-01" in notes["subjects-without-covariates"]

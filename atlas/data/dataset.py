@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from atlas.data.layout import ArchiveTree, FileTree, FolderTree, MarkerFile, marker_files
-from atlas.data.participants import read_participants
+from atlas.data.participants import read_participants, unmatched_rows
 from atlas.data.reader import SubjectReader
 from atlas.data.subject import Finding, Severity, Subject
 from atlas.errors import AtlasError
@@ -147,6 +147,7 @@ def _survey(tree: FileTree, place: Path, *, root_name: str) -> Dataset:
     by_subject: dict[str, list[MarkerFile]] = defaultdict(list)
     for file in files:
         by_subject[file.subject].append(file)
+    findings += unmatched_rows(covariates, by_subject)
     subjects = []
     for identity, members in sorted(by_subject.items()):
         reader = SubjectReader(tree, identity)

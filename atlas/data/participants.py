@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from atlas.data.layout import FileTree, subject_id
@@ -56,6 +57,26 @@ def read_participants(
         }
         for row in rows
     }
+
+
+def unmatched_rows(covariates: Mapping[str, object], subjects: Iterable[str]) -> list[Finding]:
+    """Rows without a subject and subjects without a row, where there is a table at all."""
+    found = set(subjects)
+    texts = {
+        "participants-without-files": (sorted(set(covariates) - found), "rows", "marker files"),
+        "subjects-without-covariates": (sorted(found - set(covariates)), "subjects", "a row"),
+    }
+    return [
+        Finding(
+            Severity.NOTE,
+            rule,
+            "",
+            "participants.tsv",
+            f"{len(ids)} {noun} without {lack}: {', '.join(ids)}; check the spelling if unexpected",
+        )
+        for rule, (ids, noun, lack) in texts.items()
+        if covariates and ids
+    ]
 
 
 def _value(text: str | None) -> float | str | None:
