@@ -83,8 +83,14 @@ def build_atlas(
     if any(f.severity is Severity.ERROR for f in findings):
         raise DatasetError(findings)
     landmarks = place_landmarks(dataset, settings.scheme)
-    alignment = align(landmarks, anchor=settings.anchor, rotation=settings.rotation)
-    model = fit_shape_model(alignment)
+    alignment = align(
+        landmarks,
+        anchor=settings.anchor,
+        rotation=settings.rotation,
+        scale=settings.scale,
+        weights=settings.weights,
+    )
+    model = fit_shape_model(alignment, bridged=settings.bridged)
     history = provenance(dataset, findings, anchor=alignment.anchor, seed=seed)
     return Atlas(model, alignment, settings, history)
 

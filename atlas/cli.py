@@ -195,13 +195,31 @@ def build(
     origin: Origin = "dura-apex",
     anchor: Anchor = None,
     rotation: Rotation = "full",
+    scale: Annotated[str, typer.Option(help="none, or unit: same centroid size.")] = "none",
+    weights: Annotated[
+        str, typer.Option(help="What counts alike: landmark, structure or area.")
+    ] = "landmark",
+    extent: Annotated[
+        str, typer.Option(help="Dura rings over the common or the full extent.")
+    ] = "common",
+    bridged: Annotated[
+        str, typer.Option(help="Bridged landmarks: as-measured, uncertain or missing.")
+    ] = "as-measured",
 ) -> None:
     """Build the atlas of a group: model, meshes, tables, figures, provenance."""
     with _plain_errors(), _progress() as stage:
         from atlas.build import build as build_folder
         from atlas.store import Settings
 
-        settings = Settings(origin=origin, anchor=anchor, rotation=rotation)
+        settings = Settings(
+            origin=origin,
+            anchor=anchor,
+            rotation=rotation,
+            scale=scale,
+            weights=weights,
+            extent=extent,
+            bridged=bridged,
+        )
         result = build_folder(dataset, out, settings, stage=stage)
     _print_atlas(result)
     typer.echo(f"written to {out}")
@@ -230,7 +248,8 @@ def _print_atlas(atlas: Atlas) -> None:
         "subjects": f"n = {model.n_subjects}: {', '.join(alignment.landmarks.subject_ids)}",
         "cohort": origin.get("notice") or "annotated images",
         "landmarks": f"{model.scheme.size}, depth from {model.scheme.origin}",
-        "alignment": f"anchor {alignment.anchor}, rotation {alignment.rotations}, no scaling; "
+        "alignment": f"anchor {alignment.anchor}, rotation {alignment.rotations}, "
+        f"scale {alignment.scaling}, weights by {alignment.weighting}; "
         f"{state} in {alignment.n_iterations} rounds",
         "variance": f"{model.total_variance:.0f} mm² in {model.n_modes} modes "
         f"({(model.total_variance / model.scheme.size) ** 0.5:.2f} mm RMS per landmark)",

@@ -14,6 +14,7 @@ import numpy as np
 from atlas.errors import AtlasError
 from atlas.files import new_file
 from atlas.shape.alignment import Alignment
+from atlas.shape.components import Factors
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.model import ShapeModel
 from atlas.shape.scheme import Block, LandmarkScheme
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     import h5py
 
 FORMAT = 1
-ALIGNMENT_ARRAYS = ("points", "mean", "rotation", "scale", "translation")
-MODEL_ARRAYS = ("mean", "modes", "variance")
+LANDMARK_ARRAYS = ("points", "status", "bridge_sd")
+ALIGNMENT_ARRAYS = ("points", "completed", "mean", "rotation", "scale", "translation", "weights")
+ALIGNMENT_WORDS = ("anchor", "rotations", "scaling", "weighting")
+MODEL_ARRAYS = ("mean", "modes", "variance", "weights")
 
 
 class AtlasFileError(AtlasError):
@@ -41,6 +44,12 @@ class Settings:
     anchor : str or None
         Point that alignment holds fixed; the origin by default.
     rotation : {"full", "axial", "none"}
+    scale : {"none", "unit"}
+    weights : {"landmark", "structure", "area"}
+    extent : {"common", "full"}
+        Dura rings over the depths all subjects share, or down to the deepest field of view.
+    bridged : {"as-measured", "uncertain", "missing"}
+        How bridged landmarks count in the model.
     root : int
         Landmarks a root.
     dura, cord : tuple of int
@@ -50,6 +59,10 @@ class Settings:
     origin: str = "dura-apex"
     anchor: str | None = None
     rotation: str = "full"
+    scale: str = "none"
+    weights: str = "landmark"
+    extent: str = "common"
+    bridged: str = "as-measured"
     root: int = 32
     dura: tuple[int, int] = (40, 32)
     cord: tuple[int, int] = (40, 24)
@@ -58,7 +71,11 @@ class Settings:
     def scheme(self) -> LandmarkScheme:
         """The landmark scheme these settings describe."""
         return LandmarkScheme.standard(
-            origin=self.origin, root=self.root, dura=self.dura, cord=self.cord
+            origin=self.origin,
+            extent=self.extent,
+            root=self.root,
+            dura=self.dura,
+            cord=self.cord,
         )
 
 
@@ -108,19 +125,27 @@ def save_atlas(atlas: Atlas, path: str | Path) -> Path:
         _write_json(group, "scheme", asdict(atlas.model.scheme))
         landmarks = group.create_group("landmarks")
         _write_json(landmarks, "subject_ids", list(atlas.alignment.landmarks.subject_ids))
-        _write_array(landmarks, "points", atlas.alignment.landmarks.points)
-        _write_array(landmarks, "status", atlas.alignment.landmarks.status)
-        alignment = group.create_group("alignment")
-        for name in ALIGNMENT_ARRAYS:
-            _write_array(alignment, name, getattr(atlas.alignment, name))
-        for name in ("anchor", "rotations", "n_iterations", "converged"):
-            alignment.attrs[name] = getattr(atlas.alignment, name)
+        for name in LANDMARK_ARRAYS:
+            _write_array(landmarks, name, getattr(atlas.alignment.landmarks, name))
+        _write_alignment(group.create_group("alignment"), atlas.alignment)
         model = group.create_group("model")
         for name in MODEL_ARRAYS:
             _write_array(model, name, getattr(atlas.model, name))
         model.attrs["noise"] = atlas.model.noise
         model.attrs["n_subjects"] = atlas.model.n_subjects
     return path
+
+
+def _write_alignment(group: h5py.Group, alignment: Alignment) -> None:
+    for name in ALIGNMENT_ARRAYS:
+        _write_array(group, name, getattr(alignment, name))
+    for name in (*ALIGNMENT_WORDS, "n_iterations", "converged"):
+        group.attrs[name] = getattr(alignment, name)
+    if alignment.factors is not None:
+        factors = group.create_group("factors")
+        _write_array(factors, "mean", alignment.factors.mean)
+        _write_array(factors, "loadings", alignment.factors.loadings)
+        factors.attrs["noise"] = alignment.factors.noise
 
 
 def load_atlas(path: str | Path) -> Atlas:
@@ -162,18 +187,9 @@ def _read(group: h5py.Group) -> Atlas:
     landmarks = LandmarkSet(
         subject_ids=tuple(_read_json(group["landmarks"], "subject_ids")),
         scheme=scheme,
-        points=group["landmarks/points"][()],
-        status=group["landmarks/status"][()],
+        **{name: group["landmarks"][name][()] for name in LANDMARK_ARRAYS},
     )
-    attributes = group["alignment"].attrs
-    alignment = Alignment(
-        landmarks=landmarks,
-        **{name: group["alignment"][name][()] for name in ALIGNMENT_ARRAYS},
-        anchor=str(attributes["anchor"]),
-        rotations=str(attributes["rotations"]),
-        n_iterations=int(attributes["n_iterations"]),
-        converged=bool(attributes["converged"]),
-    )
+    alignment = _read_alignment(group["alignment"], landmarks)
     model = ShapeModel(
         scheme=scheme,
         **{name: group["model"][name][()] for name in MODEL_ARRAYS},
@@ -185,12 +201,27 @@ def _read(group: h5py.Group) -> Atlas:
     return Atlas(model, alignment, Settings(**settings), _read_json(group, "provenance"))
 
 
+def _read_alignment(group: h5py.Group, landmarks: LandmarkSet) -> Alignment:
+    factors = None
+    if "factors" in group:
+        part = group["factors"]
+        factors = Factors(part["mean"][()], part["loadings"][()], float(part.attrs["noise"]))
+    return Alignment(
+        landmarks=landmarks,
+        factors=factors,
+        **{name: group[name][()] for name in ALIGNMENT_ARRAYS},
+        **{name: str(group.attrs[name]) for name in ALIGNMENT_WORDS},
+        n_iterations=int(group.attrs["n_iterations"]),
+        converged=bool(group.attrs["converged"]),
+    )
+
+
 def _scheme(document: Any) -> LandmarkScheme:
     blocks = tuple(
         Block(**block | {"extent_mm": block["extent_mm"] and tuple(block["extent_mm"])})
         for block in document["blocks"]
     )
-    return LandmarkScheme(blocks, document["origin"])
+    return LandmarkScheme(blocks, document["origin"], document["extent"])
 
 
 def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import specimens
 from sklearn.decomposition import PCA
-from test_alignment import posed, with_points
+from test_alignment import posed
 
 from atlas.data.dataset import read_dataset
 from atlas.shape.alignment import align
+from atlas.shape.components import principal_components
 from atlas.shape.landmarks import place_landmarks
 from atlas.shape.model import (
     ShapeModel,
@@ -19,7 +20,6 @@ from atlas.shape.model import (
     fit_shape_model,
     left_half,
     mode_signs,
-    principal_components,
 )
 from atlas.shape.scheme import LandmarkScheme
 
@@ -152,13 +152,6 @@ def test_left_half_and_its_mirror_cover_everything_once_but_the_midline():
     covered = half.astype(int) + half[SMALL.mirror]
     midline = SMALL.mirror == np.arange(SMALL.size)
     np.testing.assert_array_equal(covered, np.where(midline, 2, 1))
-
-
-def test_missing_landmarks_are_refused_with_subject_and_place(landmarks):
-    points = landmarks.points.copy()
-    points[3, SMALL.span("root/S2/right")] = np.nan
-    with pytest.raises(ShapeModelError, match=r"sub-04: 9 \(root/S2/right/0 to root/S2/right/8\)"):
-        fit_shape_model(align(with_points(landmarks, points)))
 
 
 def test_one_subject_or_no_variation_is_refused(alignment):

@@ -1,7 +1,7 @@
 """Anchored generalised Procrustes: rotations about a stated anatomical point.
 
 Every subject is moved so that its anchor lies at the origin, then turned about it onto the
-mean, until the mean rests.  Nothing is scaled.  The frame of the mean is canonical.
+mean, until the mean rests.  Nothing is scaled unless asked for.  The mean's frame is canonical.
 """
 
 from __future__ import annotations
@@ -11,28 +11,36 @@ from dataclasses import dataclass
 import numpy as np
 
 from atlas.arrays import read_only
-from atlas.errors import AtlasError
+from atlas.shape.components import Factors, signal_modes
 from atlas.shape.landmarks import LandmarkSet
+from atlas.shape.pose import AlignmentError, Motion, Pose, anchor_weights, centroid_size
+from atlas.shape.ppca import fit_factors
 from atlas.shape.scheme import LandmarkScheme, Status
-from atlas.shape.transforms import (
-    best_axial_rotation,
-    best_rotation,
-    cross_covariance,
-    frame,
-    is_mirrored,
-    line_direction,
-)
+from atlas.shape.transforms import frame, is_mirrored, line_direction
+from atlas.shape.weights import landmark_weights
+
+__all__ = [
+    "Alignment",
+    "AlignmentError",
+    "align",
+    "align_onto",
+    "anchor_weights",
+    "canonical_axes",
+    "centroid_size",
+]
 
 ROTATIONS = ("full", "axial", "none")
+SCALINGS = ("none", "unit")
 # Generalised Procrustes converges linearly, by a factor of the order of the shape variance over
 # the size: some ten rounds; the limit only stops what does not converge at all.
 MAXIMUM_ITERATIONS = 200
+# With the expectation of missing landmarks in the loop it converges more slowly: what is told by
+# the shapes about the pose and by the pose about the shapes has to settle.
+MAXIMUM_ROUNDS = 1000
+ROUNDS_BETWEEN = 10
+REST = 1e-12
 # Change of the mean from round to round over its size.
 TOLERANCE = 1e-13
-
-
-class AlignmentError(AtlasError):
-    """Subjects that cannot be aligned; the text names them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,14 +53,20 @@ class Alignment:
         What was aligned.
     points : (S, L, 3) float
         ``scale * raw @ rotation.T + translation``, mm; NaN where missing.
+    completed : (S, L, 3) float
+        The same with missing landmarks at their expected places; see :func:`align`.
+    factors : Factors or None
+        What the expectation rests on, weighted, in this frame; None where nothing is missing.
     mean : (L, 3) float
-        Mean over the subjects that have each landmark.
+        Mean of ``completed``.
     rotation : (S, 3, 3) float
         Proper, det +1.
     scale : (S,) float
     translation : (S, 3) float
         mm.
-    anchor, rotations : str
+    weights : (L,) float
+        Of the landmarks in every inner product, of mean 1.
+    anchor, rotations, scaling, weighting : str
         What was asked for.
     n_iterations : int
     converged : bool
@@ -61,12 +75,17 @@ class Alignment:
 
     landmarks: LandmarkSet
     points: np.ndarray
+    completed: np.ndarray
+    factors: Factors | None
     mean: np.ndarray
     rotation: np.ndarray
     scale: np.ndarray
     translation: np.ndarray
+    weights: np.ndarray
     anchor: str
     rotations: str
+    scaling: str
+    weighting: str
     n_iterations: int
     converged: bool
 
@@ -74,17 +93,24 @@ class Alignment:
         s, n = len(self.landmarks.subject_ids), self.landmarks.scheme.size
         shapes = {
             "points": (s, n, 3),
+            "completed": (s, n, 3),
             "mean": (n, 3),
             "rotation": (s, 3, 3),
             "scale": (s,),
             "translation": (s, 3),
+            "weights": (n,),
         }
         for name, shape in shapes.items():
             object.__setattr__(self, name, read_only(getattr(self, name), shape, name))
 
 
 def align(
-    landmarks: LandmarkSet, *, anchor: str | None = None, rotation: str = "full"
+    landmarks: LandmarkSet,
+    *,
+    anchor: str | None = None,
+    rotation: str = "full",
+    scale: str = "none",
+    weights: str = "landmark",
 ) -> Alignment:
     """Align a group about an anchor.
 
@@ -98,6 +124,11 @@ def align(
         (``root/L1``).  The origin of the scheme by default.
     rotation : {"full", "axial", "none"}
         Free, about z only, or none.
+    scale : {"none", "unit"}
+        Keep sizes, or bring every subject to the mean centroid size of the group (still mm).
+    weights : {"landmark", "structure", "area"}
+        What counts alike: each landmark, each structure, or each mm² of surface a landmark
+        stands for; see :func:`atlas.shape.weights.landmark_weights`.
 
     Returns
     -------
@@ -113,119 +144,201 @@ def align(
 
     Notes
     -----
-    Minimises ``sum_i sum_l w_il |R_i (x_il - a_i) - m_l|^2`` over rotations and the mean by turns
-    (Gower 1975, doi:10.1007/BF02291478), with the translation fixed by the anchor ``a_i``.
+    Minimises ``sum_i sum_l w_l p_il |s_i R_i (x_il - a_i) + g_i - m_l|^2`` over rotations and the
+    mean by turns (Gower 1975, doi:10.1007/BF02291478); p is 1 where a landmark is present.  The
+    translation is fixed by the anchor: ``a_i`` is the subject's, ``g_i`` the place of the same
+    landmarks in the mean, which is the origin where none of them is missing.
+
+    A subject of which a part is missing would be turned by what it has alone, and its shape would
+    leak into its pose.  So missing landmarks are then put where the leading components of the
+    group (probabilistic ones, see :mod:`atlas.shape.ppca`) expect them, given what is there, and
+    the group is aligned again, until both rest.
     """
-    scheme = landmarks.scheme
-    anchor = anchor or scheme.origin
-    if rotation not in ROTATIONS:
-        raise AlignmentError(f"rotation: expected one of {ROTATIONS}, got {rotation!r}")
-    present = (landmarks.status != Status.MISSING).astype(float)
-    _refuse_landmarks_nobody_has(landmarks, present)
-    weights = present * anchor_weights(scheme, anchor)
-    _refuse_lost_anchor(landmarks, weights, anchor)
-    weights /= weights.sum(axis=1, keepdims=True)
-    raw = np.where(present[..., None] > 0, landmarks.points, 0.0)
-    origins = np.einsum("sl,slk->sk", weights, raw)
-    centred = (raw - origins[:, None]) * present[..., None]
-
-    turns = _first_rotations(landmarks, rotation)
-    mean, goals, turns, rounds, change = _iterate(centred, present, weights, turns, rotation)
-    _refuse_mirrored(landmarks, centred, mean[None] - goals[:, None], present)
-
-    canonical = _canonical_rotation(mean, scheme, rotation)
-    turns = canonical @ turns
-    translation = goals @ canonical.T - np.einsum("sjk,sk->sj", turns, origins)
-    points = landmarks.points @ np.swapaxes(turns, 1, 2) + translation[:, None]
-    return Alignment(
-        landmarks=landmarks,
-        points=points,
-        mean=mean @ canonical.T,
-        rotation=turns,
-        scale=np.ones(len(points)),
-        translation=translation,
-        anchor=anchor,
-        rotations=rotation,
-        n_iterations=rounds,
-        converged=change <= TOLERANCE,
+    _refuse_unknown(rotation=(rotation, ROTATIONS), scale=(scale, SCALINGS))
+    anchor = anchor or landmarks.scheme.origin
+    emphasis = landmark_weights(landmarks.scheme, weights, landmarks.points)
+    pose = Pose.of(landmarks.points, landmarks, anchor, emphasis)
+    _refuse_landmarks_nobody_has(landmarks, pose.present)
+    rest = _rest(pose, _first_rotations(landmarks, rotation), rotation, scale)
+    _refuse_mirrored(landmarks, pose, rest.mean, rest.motion.places)
+    factors = None
+    if not pose.present.all():
+        pose, rest, factors = _complete(landmarks, pose, rest, (anchor, rotation, scale))
+    canonical = _canonical_rotation(rest.mean, landmarks.scheme, rotation)
+    return _aligned(
+        landmarks,
+        pose,
+        rest.motion.turned(canonical),
+        mean=rest.mean @ canonical.T,
+        factors=factors and factors.turned(canonical),
+        choices=(anchor, rotation, scale, weights),
+        rounds=rest.rounds,
+        converged=rest.converged,
     )
 
 
-def _iterate(
-    centred: np.ndarray,
-    present: np.ndarray,
-    weights: np.ndarray,
-    turns: np.ndarray,
-    rotation: str,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, float]:
-    """Mean and rotations by turns: mean (L, 3), goals (S, 3), turns (S, 3, 3), rounds, change."""
-    goals = np.zeros((len(centred), 3))
-    mean = _mean(centred, present, turns, goals)
-    change, rounds = np.inf, 0
-    while change > TOLERANCE and rounds < MAXIMUM_ITERATIONS:
-        # Where a subject has its whole anchor this is the origin; where it has a part, the place
-        # of that part in the mean.
-        goals = weights @ mean
-        goals -= goals.mean(axis=0)
-        fixed = mean[None] - goals[:, None]
-        turns = _rotations(cross_covariance(centred, fixed, present), rotation)
-        updated = _mean(centred, present, turns, goals)
-        change = float(np.linalg.norm(updated - mean) / np.linalg.norm(updated))
-        mean, rounds = updated, rounds + 1
-    return mean, goals, turns, rounds, change
-
-
-def _mean(
-    centred: np.ndarray, present: np.ndarray, turns: np.ndarray, goals: np.ndarray
-) -> np.ndarray:
-    turned = centred @ np.swapaxes(turns, 1, 2) + goals[:, None]
-    return np.einsum("sl,slk->lk", present, turned) / present.sum(axis=0)[:, None]
-
-
-def _rotations(covariance: np.ndarray, rotation: str) -> np.ndarray:
-    if rotation == "none":
-        return np.tile(np.eye(3), (len(covariance), 1, 1))
-    return best_rotation(covariance) if rotation == "full" else best_axial_rotation(covariance)
-
-
-def anchor_weights(scheme: LandmarkScheme, anchor: str) -> np.ndarray:
-    """The anchor as a weighted mean of landmarks.
+def align_onto(landmarks: LandmarkSet, reference: Alignment) -> Alignment:
+    """Put subjects onto a finished alignment by the very rule that made it.
 
     Parameters
     ----------
-    scheme : LandmarkScheme
-    anchor : str
-        As in :func:`align`.
+    landmarks : LandmarkSet
+        Of the scheme of ``reference``, depths included.
+    reference : Alignment
+        Its mean, anchor, weights, rotation and scaling are kept.
 
     Returns
     -------
-    (L,) float
-        Non-negative, of sum 1.
+    Alignment
+        Of the new subjects, about the old mean.  A subject of ``reference`` comes back as it was.
 
     Raises
     ------
     AlignmentError
-        The scheme has no such anchor.
+        Another scheme, a lost anchor, a mirrored subject.
     """
-    if anchor == "dura-apex" and scheme.origin != "dura-apex":
+    if landmarks.scheme != reference.landmarks.scheme:
         raise AlignmentError(
-            f"anchor dura-apex: expected landmarks counted from the dura apex, got origin "
-            f"{scheme.origin!r}, whose first ring is not the apex; place landmarks with "
-            "origin='dura-apex'"
+            "landmarks: expected the scheme of the finished model, depths included, got another; "
+            "place them with scheme=alignment.landmarks.scheme"
         )
-    names = np.array(scheme.names)
-    stem = {"dura-apex": "dura/0", "conus": f"cord/{scheme.block('cord').levels - 1}"}
-    if anchor == "centroid":
-        chosen = np.ones(len(names), dtype=bool)
-    else:
-        wanted = stem.get(anchor, anchor)
-        chosen = (names == wanted) | np.char.startswith(names, wanted.rstrip("/") + "/")
-    if not chosen.any():
-        raise AlignmentError(
-            "anchor: expected dura-apex, conus, centroid or the name of a landmark, ring, block or "
-            f"level (root/L1), got {anchor!r}"
-        )
-    return chosen / chosen.sum()
+    rotation, scale = reference.rotations, reference.scaling
+    pose = Pose.of(landmarks.points, landmarks, reference.anchor, reference.weights)
+    size = _reference_size(reference) if scale == "unit" else None
+    motion = pose.onto(reference.mean, rotation, scale, size=size)
+    _refuse_mirrored(landmarks, pose, reference.mean, motion.places)
+    rounds, change, factors = 1, 0.0, None
+    if not pose.present.all():
+        factors = reference.factors or _factors_of_whole_shapes(reference)
+        shapes, change = pose.moved(motion), np.inf
+        while change > REST and rounds < MAXIMUM_ROUNDS:
+            before = shapes
+            pose = _filled(landmarks, pose, motion, factors, reference.anchor)
+            motion = pose.onto(reference.mean, rotation, scale, size=size)
+            shapes = pose.moved(motion)
+            change = float(np.linalg.norm(shapes - before) / np.linalg.norm(shapes))
+            rounds += 1
+    return _aligned(
+        landmarks,
+        pose,
+        motion,
+        mean=reference.mean,
+        factors=factors,
+        choices=(reference.anchor, rotation, scale, reference.weighting),
+        rounds=rounds,
+        converged=change <= REST,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rest:
+    """A mean that rests, the motions onto it, and how it came to rest."""
+
+    mean: np.ndarray
+    motion: Motion
+    rounds: int
+    converged: bool
+
+
+def _rest(pose: Pose, turns: np.ndarray, rotation: str, scale: str) -> _Rest:
+    """Mean and motions by turns until the mean rests."""
+    mean = pose.mean(Motion(np.ones(len(turns)), turns, np.zeros((len(turns), 3))))
+    change, rounds = np.inf, 0
+    while change > TOLERANCE and rounds < MAXIMUM_ITERATIONS:
+        motion = pose.onto(mean, rotation, scale)
+        # The anchor of the mean stays where it is: at the origin.
+        updated = pose.mean(motion.centred())
+        change = float(np.linalg.norm(updated - mean) / np.linalg.norm(updated))
+        mean, rounds = updated, rounds + 1
+    return _Rest(mean, pose.onto(mean, rotation, scale), rounds, change <= TOLERANCE)
+
+
+def _complete(
+    landmarks: LandmarkSet, pose: Pose, rest: _Rest, choices: tuple[str, str, str]
+) -> tuple[Pose, _Rest, Factors]:
+    """Expectation of what is missing and alignment by turns, until the shapes rest."""
+    anchor, rotation, scale = choices
+    present = pose.present > 0
+    motion, mean, change, rounds = rest.motion, rest.mean, np.inf, rest.rounds
+    shapes = np.where(present[..., None], pose.moved(motion), mean)
+    weighted = _weighted(shapes, pose.emphasis)
+    factors = Factors.of(weighted, signal_modes(weighted, present))
+    while change > REST and rounds < MAXIMUM_ROUNDS:
+        before, weighted = shapes, _weighted(shapes, pose.emphasis)
+        factors = fit_factors(weighted, present, start=factors, rounds=ROUNDS_BETWEEN).factors
+        pose = _filled(landmarks, pose, motion, factors, anchor)
+        motion = pose.onto(mean, rotation, scale)
+        shapes = pose.moved(motion)
+        mean = shapes.mean(axis=0)
+        change = float(np.linalg.norm(shapes - before) / np.linalg.norm(shapes))
+        rounds += 1
+    return pose, _Rest(mean, motion, rounds, change <= REST), factors
+
+
+def _factors_of_whole_shapes(reference: Alignment) -> Factors:
+    weighted = _weighted(reference.completed, reference.weights)
+    everything = np.ones(weighted.shape[:2], dtype=bool)
+    return Factors.of(weighted, signal_modes(weighted, everything))
+
+
+def _filled(
+    landmarks: LandmarkSet, pose: Pose, motion: Motion, factors: Factors, anchor: str
+) -> Pose:
+    """The pose of subjects whose missing landmarks stand where they are expected."""
+    present = landmarks.status != Status.MISSING
+    weighted = _weighted(pose.moved(motion), pose.emphasis)
+    expected = _weighted(factors.expected(weighted, present), 1 / pose.emphasis)
+    raw = np.where(present[..., None], landmarks.points, pose.back(motion, expected))
+    return Pose.of(raw, landmarks, anchor, pose.emphasis)
+
+
+def _weighted(shapes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return shapes * np.sqrt(weights)[:, None]
+
+
+def _aligned(
+    landmarks: LandmarkSet,
+    pose: Pose,
+    motion: Motion,
+    *,
+    mean: np.ndarray,
+    factors: Factors | None,
+    choices: tuple[str, str, str, str],
+    rounds: int,
+    converged: bool,
+) -> Alignment:
+    anchor, rotation, scale, weights = choices
+    completed = pose.moved(motion)
+    missing = landmarks.status == Status.MISSING
+    return Alignment(
+        landmarks=landmarks,
+        points=np.where(missing[..., None], np.nan, completed),
+        completed=completed,
+        factors=factors,
+        mean=mean,
+        rotation=motion.turns,
+        scale=motion.scales,
+        translation=pose.translation(motion),
+        weights=pose.emphasis,
+        anchor=anchor,
+        rotations=rotation,
+        scaling=scale,
+        weighting=weights,
+        n_iterations=rounds,
+        converged=converged,
+    )
+
+
+def _reference_size(reference: Alignment) -> float:
+    """The size every subject of an alignment was brought to."""
+    weights = np.broadcast_to(reference.weights, reference.completed.shape[:2])
+    return float(centroid_size(reference.completed, weights).mean())
+
+
+def _refuse_unknown(**choices: tuple[str, tuple[str, ...]]) -> None:
+    for name, (value, known) in choices.items():
+        if value not in known:
+            raise AlignmentError(f"{name}: expected one of {known}, got {value!r}")
 
 
 def canonical_axes(points: np.ndarray, scheme: LandmarkScheme) -> np.ndarray:
@@ -282,19 +395,10 @@ def _refuse_landmarks_nobody_has(landmarks: LandmarkSet, present: np.ndarray) ->
         )
 
 
-def _refuse_lost_anchor(landmarks: LandmarkSet, weights: np.ndarray, anchor: str) -> None:
-    lost = [i for i, w in zip(landmarks.subject_ids, weights, strict=True) if w.sum() == 0]
-    if lost:
-        raise AlignmentError(
-            f"anchor {anchor}: expected in every subject, missing in {', '.join(lost)}; choose "
-            "another anchor or leave them out"
-        )
-
-
 def _refuse_mirrored(
-    landmarks: LandmarkSet, centred: np.ndarray, fixed: np.ndarray, present: np.ndarray
+    landmarks: LandmarkSet, pose: Pose, mean: np.ndarray, places: np.ndarray
 ) -> None:
-    mirrored = is_mirrored(cross_covariance(centred, fixed, present))
+    mirrored = is_mirrored(pose.covariance(mean, places))
     if mirrored.any():
         named = ", ".join(np.array(landmarks.subject_ids)[mirrored])
         raise AlignmentError(

@@ -10,7 +10,7 @@ import numpy as np
 from atlas.arrays import read_only
 from atlas.data.dataset import Dataset
 from atlas.data.subject import ROOT_KEYS
-from atlas.shape.fitting import FittedSubject, fit_subject, subject_anatomy
+from atlas.shape.fitting import FittedSubject, bridge_roughness, fit_subject, subject_anatomy
 from atlas.shape.scheme import Anatomy, Block, LandmarkScheme, Status, block_name
 
 __all__ = [
@@ -37,17 +37,23 @@ class LandmarkSet:
         LPS mm; NaN where missing.
     status : (S, L) int
         :class:`Status` of each.
+    bridge_sd : (S, L) float, optional
+        How uncertain bridged landmarks are, SD per axis across the root, mm; 0 for measured ones.
+        See :func:`atlas.shape.fitting.bridge_roughness`.  Zero everywhere by default.
     """
 
     subject_ids: tuple[str, ...]
     scheme: LandmarkScheme
     points: np.ndarray
     status: np.ndarray
+    bridge_sd: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.subject_ids), self.scheme.size)
         object.__setattr__(self, "points", read_only(self.points, (*shape, 3), "points"))
         object.__setattr__(self, "status", read_only(self.status, shape, "status", dtype=np.uint8))
+        spread = np.zeros(shape) if self.bridge_sd is None else self.bridge_sd
+        object.__setattr__(self, "bridge_sd", read_only(spread, shape, "bridge_sd"))
         missing = self.status == Status.MISSING
         if (np.isnan(self.points).any(axis=2) != missing).any():
             raise ValueError("points: expected NaN exactly where status is missing")
@@ -60,10 +66,11 @@ class LandmarkSet:
 def place_landmarks(dataset: Dataset, scheme: LandmarkScheme | None = None) -> LandmarkSet:
     """Put a group into correspondence.
 
-    Dura rings lie at equal depths along the sac over the extent that all subjects share.  From the
-    dura apex the cord runs from its top plane to the conus; from the conus it, too, lies at equal
-    depths over the shared extent, because its top plane is the top of the image.  A root runs from
-    its first traced point to its ganglion by arc length.
+    Dura rings lie at equal depths along the sac over the extent that all subjects share (or, with
+    ``extent="full"``, down to the deepest field of view, missing where a subject has none).  From
+    the dura apex the cord runs from its top plane to the conus; from the conus it, too, lies at
+    equal depths over the shared extent, because its top plane is the top of the image.  A root
+    runs from its first traced point to its ganglion by arc length.
 
     Parameters
     ----------
@@ -90,30 +97,36 @@ def place_landmarks(dataset: Dataset, scheme: LandmarkScheme | None = None) -> L
         fit_subject(s, dura_around=around["dura"], cord_around=around["cord"])
         for s in dataset.subjects
     ]
-    scheme = _with_shared_extents(scheme, fitted)
-    placed = [_place(f, scheme) for f in fitted]
+    scheme = _with_extents(scheme, fitted)
+    roughness = bridge_roughness([root for f in fitted for root in f.roots.values()])
+    placed = [_place(f, scheme, roughness) for f in fitted]
     return LandmarkSet(
         subject_ids=tuple(s.id for s in dataset.subjects),
         scheme=scheme,
-        points=np.stack([points for points, _ in placed]),
-        status=np.stack([status for _, status in placed]),
+        points=np.stack([points for points, _, _ in placed]),
+        status=np.stack([status for _, status, _ in placed]),
+        bridge_sd=np.stack([spread for _, _, spread in placed]),
     )
 
 
-def _with_shared_extents(scheme: LandmarkScheme, fitted: Iterable[FittedSubject]) -> LandmarkScheme:
+def _with_extents(scheme: LandmarkScheme, fitted: Iterable[FittedSubject]) -> LandmarkScheme:
     if scheme.block("dura").extent_mm is not None:
         return scheme
     fitted = list(fitted)
+    reach = min if scheme.extent == "common" else max
     if scheme.origin == "dura-apex":
-        return scheme.with_extents({"dura": (0.0, min(f.dura.length_mm for f in fitted))})
-    above = min(f.conus_depth_mm for f in fitted)
-    below = min(f.dura.length_mm - f.conus_depth_mm for f in fitted)
-    cord = min(f.cord.length_mm for f in fitted)
+        return scheme.with_extents({"dura": (0.0, reach(f.dura.length_mm for f in fitted))})
+    above = reach(f.conus_depth_mm for f in fitted)
+    below = reach(f.dura.length_mm - f.conus_depth_mm for f in fitted)
+    cord = reach(f.cord.length_mm for f in fitted)
     return scheme.with_extents({"dura": (-above, below), "cord": (-cord, 0.0)})
 
 
-def _place(fitted: FittedSubject, scheme: LandmarkScheme) -> tuple[np.ndarray, np.ndarray]:
-    """Points (L, 3) and status (L,) of one subject."""
+def _place(
+    fitted: FittedSubject, scheme: LandmarkScheme, roughness: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points (L, 3), status (L,) and uncertainty of bridges (L,) of one subject."""
+    spread = np.zeros(scheme.size)
     points = np.full((scheme.size, 3), np.nan)
     status = np.full(scheme.size, Status.MISSING, dtype=np.uint8)
     from_conus = scheme.origin == "conus"
@@ -133,9 +146,11 @@ def _place(fitted: FittedSubject, scheme: LandmarkScheme) -> tuple[np.ndarray, n
     for key in ROOT_KEYS:
         span = scheme.span(block_name(key))
         if key in fitted.roots:
-            points[span], status[span] = fitted.roots[key].landmarks(span.stop - span.start)
+            n = span.stop - span.start
+            points[span], status[span] = fitted.roots[key].landmarks(n)
+            spread[span] = fitted.roots[key].bridge_sd(n, roughness)
         elif key in fitted.subject.ganglia:
             # Without a trace the ganglion is all there is, and it has its landmark: the last.
             points[span.stop - 1] = fitted.subject.ganglia[key]
             status[span.stop - 1] = Status.MEASURED
-    return points, status
+    return points, status, spread

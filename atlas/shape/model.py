@@ -7,18 +7,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from atlas.arrays import read_only
-from atlas.errors import AtlasError
 from atlas.shape.alignment import Alignment
-from atlas.shape.scheme import LandmarkScheme
+from atlas.shape.components import (
+    RELATIVE_TOLERANCE,
+    Factors,
+    ShapeModelError,
+    expected_scores,
+    principal_components,
+    signal_modes,
+)
+from atlas.shape.landmarks import LandmarkSet
+from atlas.shape.ppca import fit_factors
+from atlas.shape.scheme import LandmarkScheme, Status
 
-# Modes whose variance is less than this share of the first are rounding, not anatomy.
-RELATIVE_TOLERANCE = 1e-10
+__all__ = ["ShapeModel", "ShapeModelError", "fit_shape_model", "left_half", "mode_signs"]
+
+BRIDGED = ("as-measured", "uncertain", "missing")
+
 # Entries this close to the largest count as equal to it when a mode's sign is chosen.
 SIGN_TOLERANCE = 1e-9
-
-
-class ShapeModelError(AtlasError):
-    """Shapes or coefficients that do not fit the model; the text says expected and got."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +33,7 @@ class ShapeModel:
     """Mean, modes and variance of a population of shapes.
 
     The distribution is Gaussian: ``x = mean + sum_k c_k sqrt(variance_k) modes_k + e``, with
-    independent standard normal ``c_k`` and ``e`` of variance ``noise`` in each coordinate.
+    independent standard normal ``c_k`` and ``e`` of variance ``noise / weights_l`` per coordinate.
 
     Parameters
     ----------
@@ -34,12 +41,14 @@ class ShapeModel:
     mean : (L, 3) float
         mm, in the canonical frame of the alignment.
     modes : (K, L, 3) float
-        Orthonormal over all 3 L coordinates, by falling variance.
+        Orthonormal in the weighted inner product ``sum_l w_l a_l . b_l``, by falling variance.
     variance : (K,) float
         mm², n - 1; of the whole shape, not per landmark.
     noise : float
         mm² per coordinate, of what the modes do not hold.
     n_subjects : int
+    weights : (L,) float, optional
+        Of the landmarks in inner products, of mean 1; all 1 by default.
     """
 
     scheme: LandmarkScheme
@@ -48,11 +57,14 @@ class ShapeModel:
     variance: np.ndarray
     noise: float
     n_subjects: int
+    weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = self.scheme.size
         object.__setattr__(self, "mean", read_only(self.mean, (n, 3), "mean"))
         object.__setattr__(self, "modes", read_only(self.modes, (None, n, 3), "modes"))
+        weights = np.ones(n) if self.weights is None else self.weights
+        object.__setattr__(self, "weights", read_only(weights, (n,), "weights"))
         variance = read_only(self.variance, (len(self.modes),), "variance")
         if (variance <= 0).any() or (np.diff(variance) > 0).any():
             raise ShapeModelError(f"variance: expected positive and falling, got {variance}")
@@ -77,7 +89,17 @@ class ShapeModel:
     def landmark_sd(self) -> np.ndarray:
         """Standard deviation (L, 3) of each landmark's coordinates, mm."""
         spread = np.einsum("k,klj->lj", self.variance, self.modes**2)
-        return np.sqrt(spread + self.noise)
+        return np.sqrt(spread + self._noise[:, None])
+
+    @property
+    def _noise(self) -> np.ndarray:
+        """Noise variance (L,) of each landmark, mm² per coordinate."""
+        return self.noise / self._weights
+
+    @property
+    def _weights(self) -> np.ndarray:
+        assert self.weights is not None  # filled in at construction
+        return self.weights
 
     def shape(self, coefficients: np.ndarray) -> np.ndarray:
         """The shape at given coefficients.
@@ -117,15 +139,52 @@ class ShapeModel:
         (..., K) float
             In standard deviations: ``<modes_k, points - mean> / sqrt(variance_k)``.
         """
+        points = self._checked(points)
+        if not np.isfinite(points).all():
+            raise ShapeModelError("points: expected every landmark, got missing (NaN) ones")
+        deviation = (self._weights[:, None] * (points - self.mean)).reshape(*points.shape[:-2], -1)
+        return deviation @ self.modes.reshape(self.n_modes, -1).T / np.sqrt(self.variance)
+
+    def scores(self, points: np.ndarray) -> np.ndarray:
+        """Expected coefficients of shapes of which a part may be missing.
+
+        Parameters
+        ----------
+        points : (..., L, 3) float
+            Aligned, mm; NaN where missing.
+
+        Returns
+        -------
+        (..., K) float
+            In standard deviations: the posterior mean given the landmarks that are there.  Equal to
+            :meth:`coefficients` for whole shapes and a model without noise.
+
+        Notes
+        -----
+        ``(I + A^T A / noise)^-1 A^T d / noise`` with the weighted loadings A of the landmarks that
+        are there and their weighted deviations d; without noise the least-squares solution.
+        """
+        points = self._checked(points)
+        flat = points.reshape(-1, *self.mean.shape)
+        scores = np.stack([self._score(shape) for shape in flat])
+        return scores.reshape(*points.shape[:-2], self.n_modes)
+
+    def _score(self, points: np.ndarray) -> np.ndarray:
+        there = ~np.isnan(points).any(axis=1)
+        root = np.sqrt(self._weights[there])[:, None]
+        loadings = (np.sqrt(self.variance)[:, None, None] * self.modes[:, there] * root).reshape(
+            self.n_modes, -1
+        )
+        deviation = (root * (points - self.mean)[there]).ravel()
+        return expected_scores(loadings.T, deviation, self.noise)
+
+    def _checked(self, points: np.ndarray) -> np.ndarray:
         points = np.asarray(points, dtype=float)
         if points.shape[-2:] != self.mean.shape:
             raise ShapeModelError(
                 f"points: expected shape (..., {len(self.mean)}, 3), got {points.shape}"
             )
-        if not np.isfinite(points).all():
-            raise ShapeModelError("points: expected every landmark, got missing (NaN) ones")
-        deviation = (points - self.mean).reshape(*points.shape[:-2], -1)
-        return deviation @ self.modes.reshape(self.n_modes, -1).T / np.sqrt(self.variance)
+        return points
 
     def sample(self, n: int, rng: np.random.Generator, *, noise: bool = False) -> np.ndarray:
         """Draw shapes from the distribution.
@@ -144,92 +203,127 @@ class ShapeModel:
         """
         shapes = self.shape(rng.standard_normal((n, self.n_modes)))
         if noise:
-            shapes += np.sqrt(self.noise) * rng.standard_normal(shapes.shape)
+            shapes += np.sqrt(self._noise)[:, None] * rng.standard_normal(shapes.shape)
         return shapes
 
     def truncate(self, k: int) -> ShapeModel:
-        """The model of the first k modes; what the others held becomes noise."""
+        """The model of the first k modes; what the others held becomes noise.
+
+        The maximum-likelihood model of k factors (Tipping & Bishop 1999): the total variance stays.
+        """
         if not 1 <= k <= self.n_modes:
             raise ShapeModelError(f"k: expected 1 to {self.n_modes} modes, got {k}")
-        dropped = float(self.variance[k:].sum()) / (3 * self.scheme.size)
+        free = 3 * self.scheme.size - k
+        noise = self.noise + float(self.variance[k:].sum()) / free
         return replace(
             self,
             modes=self.modes[:k],
-            variance=self.variance[:k],
-            noise=self.noise + dropped,
+            variance=self.variance[:k] - (noise - self.noise),
+            noise=noise,
         )
 
 
-def fit_shape_model(alignment: Alignment) -> ShapeModel:
-    """Principal components of aligned shapes.
+def fit_shape_model(
+    alignment: Alignment, *, n_modes: int | None = None, bridged: str = "as-measured"
+) -> ShapeModel:
+    """Principal components of aligned shapes; probabilistic ones where landmarks are missing.
 
     Parameters
     ----------
     alignment : Alignment
-        Of at least two subjects, nothing missing.
+        Of at least two subjects.
+    n_modes : int, optional
+        By default all S - 1 where nothing is missing.  Otherwise as many as hold 99 % of the
+        variance of the landmarks that every subject has, at most S - 2: the noise needs the rest.
+    bridged : {"as-measured", "uncertain", "missing"}
+        Bridged landmarks count like measured ones, with the noise of their bridge added, or not at
+        all.  A landmark that no subject traced is uncertain even then: there is nothing else.
 
     Returns
     -------
     ShapeModel
-        At most S - 1 modes, variance with n - 1, no noise.
+        Variance with n - 1.  Whole shapes that count as measured give plain principal components.
 
     Raises
     ------
     ShapeModelError
-        Fewer than two subjects, missing landmarks, or no variation at all.
+        Fewer than two subjects, more modes than they allow, or no variation at all.
     """
     ids = alignment.landmarks.subject_ids
     if len(ids) < 2:
         raise ShapeModelError(
             f"expected at least 2 subjects for a model of variation, got {len(ids)}"
         )
-    _refuse_missing(alignment)
-    n = alignment.landmarks.scheme.size
-    deviations = (alignment.points - alignment.mean).reshape(len(ids), -1)
+    if n_modes is not None and not 1 <= n_modes < len(ids):
+        raise ShapeModelError(f"n_modes: expected 1 to {len(ids) - 1}, got {n_modes}")
+    present, extra = _grounds(alignment.landmarks, bridged)
+    if present.all() and not extra.any():
+        model = _closed_form(alignment)
+        return model if n_modes is None else model.truncate(min(n_modes, model.n_modes))
+    return _expectation_maximisation(alignment, present, extra, n_modes)
+
+
+def _grounds(landmarks: LandmarkSet, bridged: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which landmarks count (S, L) and with what variance beyond the noise (S, L), mm²."""
+    if bridged not in BRIDGED:
+        raise ShapeModelError(f"bridged: expected one of {BRIDGED}, got {bridged!r}")
+    present = landmarks.status != Status.MISSING
+    extra = np.zeros(present.shape)
+    if bridged != "as-measured":
+        assert landmarks.bridge_sd is not None  # filled in at construction
+        gaps = landmarks.status == Status.BRIDGED
+        extra = np.where(gaps, landmarks.bridge_sd**2, 0.0)
+        if bridged == "missing":
+            traced = (landmarks.status == Status.MEASURED).any(axis=0)
+            present = present & ~(gaps & traced)
+    return present, extra
+
+
+def _closed_form(alignment: Alignment) -> ShapeModel:
+    count, n = alignment.points.shape[:2]
+    root = np.sqrt(alignment.weights)[:, None]
+    deviations = (root * (alignment.points - alignment.mean)).reshape(count, -1)
     modes, variance = principal_components(deviations)
-    modes = modes.reshape(len(modes), n, 3)
+    return _signed_model(alignment, alignment.mean, modes.reshape(-1, n, 3) / root, variance, 0.0)
+
+
+def _signed_model(
+    alignment: Alignment, mean: np.ndarray, modes: np.ndarray, variance: np.ndarray, noise: float
+) -> ShapeModel:
+    scheme = alignment.landmarks.scheme
     return ShapeModel(
-        scheme=alignment.landmarks.scheme,
-        mean=alignment.mean,
-        modes=modes * mode_signs(modes, alignment.landmarks.scheme)[:, None, None],
+        scheme=scheme,
+        mean=mean,
+        modes=modes * mode_signs(modes, scheme)[:, None, None],
         variance=variance,
-        noise=0.0,
-        n_subjects=len(ids),
+        noise=noise,
+        n_subjects=len(alignment.points),
+        weights=alignment.weights,
     )
 
 
-def principal_components(deviations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Principal axes of centred data by the smaller of its two Gram matrices.
-
-    Parameters
-    ----------
-    deviations : (n, p) float
-        Rows sum to zero over n.
-
-    Returns
-    -------
-    modes : (K, p) float
-        Orthonormal rows.
-    variance : (K,) float
-        Eigenvalues of the covariance (n - 1), falling; those below a relative 1e-10 are dropped.
-
-    Notes
-    -----
-    ``X X^T`` (n, n) and ``X^T X`` (p, p) share their non-zero eigenvalues; from the first the
-    axes are ``X^T u / |X^T u|``, made orthonormal to rounding by a QR step.
-    """
-    n, p = deviations.shape
-    if n <= p:
-        eigenvalues, u = np.linalg.eigh(deviations @ deviations.T)
-    else:
-        eigenvalues, u = np.linalg.eigh(deviations.T @ deviations)
-    eigenvalues, u = eigenvalues[::-1][: n - 1], u[:, ::-1][:, : n - 1]
-    keep = eigenvalues > RELATIVE_TOLERANCE * max(eigenvalues[0], np.finfo(float).tiny)
-    if not keep.any():
-        raise ShapeModelError("expected shapes that differ, got the same shape in every subject")
-    axes = deviations.T @ u[:, keep] if n <= p else u[:, keep]
-    q, r = np.linalg.qr(axes)
-    return (q * np.sign(np.diag(r))).T, eigenvalues[keep] / (n - 1)
+def _expectation_maximisation(
+    alignment: Alignment, present: np.ndarray, extra: np.ndarray, n_modes: int | None
+) -> ShapeModel:
+    count, n = present.shape
+    root = np.sqrt(alignment.weights)[:, None]
+    y = root * np.where(present[..., None], alignment.points - alignment.mean, 0.0)
+    k = n_modes or signal_modes(y, present)
+    # Missing entries begin where the alignment expects them.
+    start = Factors.of(root * (alignment.completed - alignment.mean), k)
+    fit = fit_factors(y, present, start=start, extra=extra * alignment.weights).factors
+    k = fit.loadings.shape[2]
+    u, size, _ = np.linalg.svd(fit.loadings.reshape(3 * n, k), full_matrices=False)
+    # Maximum likelihood divides by S; variances here are those of a sample, n - 1.
+    unbiased = count / (count - 1)
+    keep = size**2 > RELATIVE_TOLERANCE * size[0] ** 2
+    return _signed_model(
+        alignment,
+        alignment.mean + fit.mean / root,
+        u.T[keep].reshape(-1, n, 3) / root,
+        unbiased * size[keep] ** 2,
+        unbiased * fit.noise,
+    )
 
 
 def mode_signs(modes: np.ndarray, scheme: LandmarkScheme) -> np.ndarray:
@@ -265,18 +359,3 @@ def left_half(scheme: LandmarkScheme) -> np.ndarray:
         else:
             mask.append(np.full(block.size, block.name.endswith("/left")))
     return np.concatenate(mask)
-
-
-def _refuse_missing(alignment: Alignment) -> None:
-    missing = np.isnan(alignment.points).any(axis=2)
-    if missing.any():
-        names = np.array(alignment.landmarks.scheme.names)
-        lines = [
-            f"{subject}: {int(row.sum())} ({names[row][0]} to {names[row][-1]})"
-            for subject, row in zip(alignment.landmarks.subject_ids, missing, strict=True)
-            if row.any()
-        ]
-        raise ShapeModelError(
-            "expected every landmark in every subject, got missing ones; leave these subjects out: "
-            + "; ".join(lines)
-        )

@@ -16,6 +16,7 @@ from atlas.data.subject import ROOT_KEYS, RootKey
 from atlas.errors import AtlasError
 
 ORIGINS = ("dura-apex", "conus")
+EXTENTS = ("common", "full")
 
 
 class SchemeError(AtlasError):
@@ -123,12 +124,18 @@ class LandmarkScheme:
     blocks : tuple of Block
     origin : {"dura-apex", "conus"}
         Where depth along the sac is counted from.
+    extent : {"common", "full"}
+        Over which depths rings lie: those all subjects share, or all that any subject has, with
+        rings missing where a subject has none.
     """
 
     blocks: tuple[Block, ...]
     origin: str = "dura-apex"
+    extent: str = "common"
 
     def __post_init__(self) -> None:
+        if self.extent not in EXTENTS:
+            raise SchemeError(f"extent: expected one of {EXTENTS}, got {self.extent!r}")
         if self.origin not in ORIGINS:
             raise SchemeError(f"origin: expected one of {ORIGINS}, got {self.origin!r}")
         small = [b.name for b in self.blocks if b.levels < 2 or (b.kind == "tube" and b.around < 6)]
@@ -142,6 +149,7 @@ class LandmarkScheme:
         cls,
         *,
         origin: str = "dura-apex",
+        extent: str = "common",
         root: int = 32,
         dura: tuple[int, int] = (40, 32),
         cord: tuple[int, int] = (40, 24),
@@ -151,6 +159,7 @@ class LandmarkScheme:
         Parameters
         ----------
         origin : {"dura-apex", "conus"}
+        extent : {"common", "full"}
         root : int
             Landmarks a root, the last of them the ganglion.
         dura, cord : tuple of int
@@ -163,7 +172,7 @@ class LandmarkScheme:
         """
         tubes = (Block("dura", "tube", *dura), Block("cord", "tube", *cord))
         roots = tuple(Block(block_name(key), "curve", root) for key in ROOT_KEYS)
-        return cls(tubes + roots, origin)
+        return cls(tubes + roots, origin, extent)
 
     @property
     def size(self) -> int:
