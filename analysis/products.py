@@ -20,7 +20,9 @@ from analysis.compositions import (
     population_figure,
     scree_figure,
 )
+from analysis.evaluation import anchor_sensitivity, field_of_view_table
 from analysis.morphometry import MEASURES, measure_group, published_angles
+from analysis.published import beside_published
 from analysis.variability import CONFIDENCE, summarise_anchors, summarise_segments
 from atlas.data.dataset import Dataset
 from atlas.files import write_file
@@ -68,12 +70,49 @@ COLUMNS = {
         "min, max": "range",
     },
     "anchor_sensitivity.csv": {
-        "anchor": "where depth is counted from",
+        "anchor": "where depth is counted from; the dura apex is the top of the image, not "
+        "anatomy; the disc is only published",
         "landmark": "begin of the root, or ganglion",
         "level": "sides averaged within the subject",
         "n": "subjects",
         "sd_mm, sd_low_mm, sd_high_mm": f"SD (n - 1) over subjects and its {CONFIDENCE:.0%} "
         "chi-square interval, mm",
+        "published_sd_mm, published_source": "sd_mm of the published subjects, from whom the "
+        "built-in cohort is made",
+    },
+    "anchor_roots.csv": {
+        "origin, anchor": "where depth along dura and cord is counted from; point held fixed",
+        "landmark": "begin of the root, or ganglion",
+        "level, side": "root",
+        "n": "subjects",
+        "sd_z_mm, sd_z_low_mm, sd_z_high_mm": "SD (n - 1) of the aligned position along the mean "
+        f"sac and its {CONFIDENCE:.0%} chi-square interval, mm",
+        "sd_mm, sd_low_mm, sd_high_mm": "SD of the aligned position in all three directions "
+        f"together and its {CONFIDENCE:.0%} interval (Satterthwaite), mm",
+    },
+    "anchor_summary.csv": {
+        "origin, anchor": "where depth along dura and cord is counted from; point held fixed",
+        "n": "subjects",
+        "n_landmarks": "that every subject has; the numbers are over them",
+        "total_variance_mm2, total_variance_low_mm2, total_variance_high_mm2": "of the whole shape "
+        f"(n - 1) and its {CONFIDENCE:.0%} interval (Satterthwaite), mm²; compare within an origin",
+        "sd_per_landmark_mm": "square root of the total variance per landmark, mm",
+        "share_mode1": "of the total variance",
+        "modes_for_95": "number of modes that hold 95 % of it",
+        "remark": "why there are no numbers",
+    },
+    "field_of_view.csv": {
+        "mode": "from 1",
+        "share": "of the total variance",
+        "predictor": "extent of the dura; conus-to-bottom; apex-to-conus (place of the conus, "
+        "which is anatomy, and of the image's top, which is not); slice-spacing; all together",
+        "r2": "share of the mode's scores that follows it; empty: the same in all subjects",
+        "r2_adjusted": "for the number of predictors: 0 where r2 is what chance gives",
+        "p": "permutation p of r2, of this row alone",
+        "p_family": "permutation p over the modes that hold 99 % of the variance together",
+        "n": "subjects",
+        "finding": "where they explain most of the mode; warning: and can have moved the "
+        "landmarks; note: but cannot have",
     },
     "subjects_measures.csv": {
         "subject, level, side, measure": "what was measured; definitions below",
@@ -119,13 +158,17 @@ def make_tables(atlas: Atlas, dataset: Dataset) -> dict[str, pd.DataFrame]:
     published = {s.id: published_angles(s) for s in dataset.subjects}
     drawn = pd.concat(published, names=["subject"]).reset_index("subject")
     measures = pd.concat([measures, drawn], ignore_index=True)
+    about_anchors, about_roots = anchor_sensitivity(dataset, atlas.alignment)
     return {
         "landmarks.csv": landmark_table(atlas),
         "mean.csv": mean_table(atlas),
         "modes.csv": mode_table(atlas),
         "scores.csv": score_table(atlas),
         "segment_variability.csv": summarise_segments(measures),
-        "anchor_sensitivity.csv": summarise_anchors(measures),
+        "anchor_sensitivity.csv": beside_published(summarise_anchors(measures)),
+        "anchor_roots.csv": about_roots,
+        "anchor_summary.csv": about_anchors,
+        "field_of_view.csv": field_of_view_table(dataset, atlas.alignment, atlas.model),
         "subjects_measures.csv": measures,
     }
 

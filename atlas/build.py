@@ -24,6 +24,7 @@ from atlas.files import new_folder, write_file
 from atlas.mesh.formats import write_surfaces
 from atlas.mesh.surfaces import surfaces
 from atlas.shape.alignment import align
+from atlas.shape.field_of_view import field_of_view_findings
 from atlas.shape.landmarks import place_landmarks
 from atlas.shape.model import fit_shape_model
 from atlas.shape.plausibility import find_implausible
@@ -91,6 +92,7 @@ def build_atlas(
         weights=settings.weights,
     )
     model = fit_shape_model(alignment, bridged=settings.bridged)
+    findings += field_of_view_findings(dataset, alignment, model)
     history = provenance(dataset, findings, anchor=alignment.anchor, seed=seed)
     return Atlas(model, alignment, settings, history)
 

@@ -222,6 +222,7 @@ def build(
         )
         result = build_folder(dataset, out, settings, stage=stage)
     _print_atlas(result)
+    _print_model_findings(result)
     typer.echo(f"written to {out}")
 
 
@@ -276,6 +277,19 @@ def _print_atlas(atlas: Atlas) -> None:
     console.print(table)
 
 
+def _print_model_findings(atlas: Atlas) -> None:
+    """Findings about the model itself; those about subjects are what `atlas check` is for."""
+    from rich.markup import escape
+
+    console = _console()
+    for finding in atlas.provenance["findings"]:
+        if finding["severity"] == "warning" and not finding["subject"]:
+            console.print(
+                f"[yellow]warning[/] {finding['rule']}  "
+                f"{escape(finding['place'])}: {escape(finding['message'])}"
+            )
+
+
 @app.command()
 def demo(
     out: Annotated[Path, typer.Argument(help="Folder of cohort and atlas.")] = Path("atlas-demo"),
@@ -287,6 +301,7 @@ def demo(
 
         result = build_demo(out, seed=seed, stage=stage)
     _print_atlas(result)
+    _print_model_findings(result)
     typer.echo(
         f"""
 Made in {out}:

@@ -119,6 +119,32 @@ def test_the_specimens_differ_in_conus_so_that_the_apex_spreads_more(tables):
     assert spread["conus"] < 0.5 * spread["dura-apex"]
 
 
+def test_anchors_stand_beside_the_published_ones(tables):
+    table = tables["anchor_sensitivity.csv"]
+    begin = table[(table.landmark == "begin") & (table.level == "L1")].set_index("anchor")
+    assert begin.loc["dura-apex", "published_sd_mm"] == pytest.approx(6.4, abs=0.05)
+    assert begin.loc["disc-L1-L2", "published_sd_mm"] == pytest.approx(11.6, abs=0.05)
+    assert begin["published_source"].str.contains("Liu et al. 2024").all()
+    assert table[table.landmark == "ganglion"]["published_sd_mm"].isna().all()
+
+
+def test_the_anchor_of_the_build_has_the_variance_of_its_model(atlas, tables):
+    summary = tables["anchor_summary.csv"].set_index(["origin", "anchor"])
+    row = summary.loc["dura-apex", "dura-apex"]
+    assert row["total_variance_mm2"] == pytest.approx(atlas.model.total_variance, rel=1e-5)
+    assert summary["remark"].isna().all()
+    roots = tables["anchor_roots.csv"]
+    assert len(roots) == len(summary) * 2 * 14
+
+
+def test_every_mode_stands_against_the_field_of_view(atlas, tables):
+    table = tables["field_of_view.csv"]
+    assert len(table) == atlas.model.n_modes * 5
+    # Of one length and spacing but for their scale; four subjects leave no freedom for a verdict.
+    assert set(table["n"]) == {N}
+    assert table["finding"].isna().all()
+
+
 def test_the_readme_names_source_licence_anchor_and_limits(folder):
     text = (folder / "README.md").read_text()
     for said in (

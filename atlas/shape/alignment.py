@@ -12,6 +12,7 @@ import numpy as np
 
 from atlas.arrays import read_only
 from atlas.shape.components import Factors, signal_modes
+from atlas.shape.handedness import dorsal_offset, refuse_wrong_handed
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.pose import AlignmentError, Motion, Pose, anchor_weights, centroid_size
 from atlas.shape.ppca import fit_factors
@@ -36,9 +37,10 @@ SCALINGS = ("none", "unit")
 MAXIMUM_ITERATIONS = 200
 # With the expectation of missing landmarks in the loop it converges more slowly: what is told by
 # the shapes about the pose and by the pose about the shapes has to settle.
-MAXIMUM_ROUNDS = 1000
-ROUNDS_BETWEEN = 10
-REST = 1e-12
+MAXIMUM_ROUNDS = 300
+ROUNDS_BETWEEN = 5
+GROUP_REST = 1e-7
+REST = 1e-13
 # Change of the mean from round to round over its size.
 TOLERANCE = 1e-13
 
@@ -161,6 +163,7 @@ def align(
     _refuse_landmarks_nobody_has(landmarks, pose.present)
     rest = _rest(pose, _first_rotations(landmarks, rotation), rotation, scale)
     _refuse_mirrored(landmarks, pose, rest.mean, rest.motion.places)
+    refuse_wrong_handed(landmarks)
     factors = None
     if not pose.present.all():
         pose, rest, factors = _complete(landmarks, pose, rest, (anchor, rotation, scale))
@@ -207,17 +210,16 @@ def align_onto(landmarks: LandmarkSet, reference: Alignment) -> Alignment:
     size = _reference_size(reference) if scale == "unit" else None
     motion = pose.onto(reference.mean, rotation, scale, size=size)
     _refuse_mirrored(landmarks, pose, reference.mean, motion.places)
-    rounds, change, factors = 1, 0.0, None
+    refuse_wrong_handed(
+        landmarks, group_mm=dorsal_offset(reference.mean, reference.landmarks.scheme)
+    )
+    factors, settled = None, True
     if not pose.present.all():
         factors = reference.factors or _factors_of_whole_shapes(reference)
-        shapes, change = pose.moved(motion), np.inf
-        while change > REST and rounds < MAXIMUM_ROUNDS:
-            before = shapes
-            pose = _filled(landmarks, pose, motion, factors, reference.anchor)
-            motion = pose.onto(reference.mean, rotation, scale, size=size)
-            shapes = pose.moved(motion)
-            change = float(np.linalg.norm(shapes - before) / np.linalg.norm(shapes))
-            rounds += 1
+        choices = (reference.anchor, rotation, scale)
+        pose, motion, settled = _settle(
+            landmarks, pose, motion, reference.mean, factors, choices, size=size
+        )
     return _aligned(
         landmarks,
         pose,
@@ -225,8 +227,8 @@ def align_onto(landmarks: LandmarkSet, reference: Alignment) -> Alignment:
         mean=reference.mean,
         factors=factors,
         choices=(reference.anchor, rotation, scale, reference.weighting),
-        rounds=rounds,
-        converged=change <= REST,
+        rounds=1,
+        converged=settled,
     )
 
 
@@ -263,7 +265,7 @@ def _complete(
     shapes = np.where(present[..., None], pose.moved(motion), mean)
     weighted = _weighted(shapes, pose.emphasis)
     factors = Factors.of(weighted, signal_modes(weighted, present))
-    while change > REST and rounds < MAXIMUM_ROUNDS:
+    while change > GROUP_REST and rounds < MAXIMUM_ROUNDS:
         before, weighted = shapes, _weighted(shapes, pose.emphasis)
         factors = fit_factors(weighted, present, start=factors, rounds=ROUNDS_BETWEEN).factors
         pose = _filled(landmarks, pose, motion, factors, anchor)
@@ -272,7 +274,32 @@ def _complete(
         mean = shapes.mean(axis=0)
         change = float(np.linalg.norm(shapes - before) / np.linalg.norm(shapes))
         rounds += 1
-    return pose, _Rest(mean, motion, rounds, change <= REST), factors
+    # Mean and factors now stand; each subject comes to rest on them as a new one would.
+    pose, motion, _ = _settle(landmarks, pose, motion, mean, factors, choices)
+    return pose, _Rest(mean, motion, rounds, change <= GROUP_REST), factors
+
+
+def _settle(
+    landmarks: LandmarkSet,
+    pose: Pose,
+    motion: Motion,
+    mean: np.ndarray,
+    factors: Factors,
+    choices: tuple[str, str, str],
+    *,
+    size: float | None = None,
+) -> tuple[Pose, Motion, bool]:
+    """Expectation and pose by turns with the group held fixed, until the shapes rest."""
+    anchor, rotation, scale = choices
+    shapes, change, rounds = pose.moved(motion), np.inf, 0
+    while change > REST and rounds < MAXIMUM_ROUNDS:
+        before = shapes
+        pose = _filled(landmarks, pose, motion, factors, anchor)
+        motion = pose.onto(mean, rotation, scale, size=size)
+        shapes = pose.moved(motion)
+        change = float(np.linalg.norm(shapes - before) / np.linalg.norm(shapes))
+        rounds += 1
+    return pose, motion, change <= REST
 
 
 def _factors_of_whole_shapes(reference: Alignment) -> Factors:

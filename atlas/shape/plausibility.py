@@ -25,12 +25,13 @@ def find_implausible(dataset: Dataset) -> tuple[Finding, ...]:
     Returns
     -------
     tuple of Finding
-        By subject: ``swapped-sides`` (error), ``outside-dura`` and ``inside-cord`` (warnings),
-        ``dural-exit`` (notes).
+        By subject: ``swapped-sides`` and ``reversed-root`` (errors), ``outside-dura`` and
+        ``inside-cord`` (warnings), ``dural-exit`` (notes).
     """
     findings: list[Finding] = []
     for subject in dataset.subjects:
         findings += swapped_sides(subject)
+        findings += reversed_roots(subject)
         findings += misplaced_points(subject)
     return tuple(findings)
 
@@ -59,6 +60,35 @@ def swapped_sides(subject: Subject) -> list[Finding]:
             "RAS coordinates that they declare LPS",
         )
     ]
+
+
+def reversed_roots(subject: Subject) -> list[Finding]:
+    """Roots whose points run from the ganglion to the cord instead of away from it.
+
+    By the ganglion where there is one, in any pose; by the direction of the sac otherwise.
+    """
+    findings = []
+    for key, points in subject.roots.items():
+        if key in subject.ganglia:
+            first, last = np.linalg.norm(points[[0, -1]] - subject.ganglia[key], axis=1)
+            wrong = first < last
+            got = f"its first point {first:.1f} mm and its last {last:.1f} mm from the ganglion"
+        else:
+            rise = float((points[-1] - points[0]) @ stack_axis(subject.dura))
+            wrong = rise > 0
+            got = f"its last point {rise:.1f} mm above its first"
+        if wrong:
+            findings.append(
+                Finding(
+                    Severity.ERROR,
+                    "reversed-root",
+                    subject.id,
+                    f"root {key.level} {key.side}",
+                    f"expected points from the cord towards the ganglion, got {got}; the trace is "
+                    "in reverse order: turn it round",
+                )
+            )
+    return findings
 
 
 def _mean_x(points: np.ndarray) -> float:

@@ -1,0 +1,272 @@
+"""How far a model rests on choices: where subjects are anchored, and what was imaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.variability import CONFIDENCE, sd_interval
+from atlas.data.dataset import Dataset
+from atlas.data.subject import ROOT_KEYS
+from atlas.shape.alignment import Alignment, AlignmentError, align
+from atlas.shape.field_of_view import (
+    PREDICTORS,
+    field_of_view_dependence,
+    field_of_view_findings,
+)
+from atlas.shape.landmarks import LandmarkSet, place_landmarks
+from atlas.shape.model import ShapeModel
+from atlas.shape.scheme import ORIGINS, block_name
+
+APEX = "dura-apex"
+ANCHORS = (APEX, "conus", "centroid", "root/L1")
+EXPLAINED = 0.95
+ALL_PREDICTORS = "all"
+
+
+def anchor_sensitivity(
+    dataset: Dataset, alignment: Alignment, *, anchors: Sequence[str] = ANCHORS
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the group's spread would be about other anchors.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With the subjects of the alignment.
+    alignment : Alignment
+        Its landmarks serve for its own origin; for the other they are placed once.  Rotation,
+        scaling and weights are kept.
+    anchors : sequence of str
+        As :func:`atlas.shape.alignment.align` takes them; that of the alignment comes last where it
+        is another.  Each with landmarks counted from either origin; from the conus there is no dura
+        apex.
+
+    Returns
+    -------
+    summary : DataFrame
+        One row an origin and anchor: ``n`` subjects, ``n_landmarks`` that every subject has,
+        ``total_variance_mm2`` over them and its 95 % interval, ``sd_per_landmark_mm``,
+        ``share_mode1``, ``modes_for_95``, ``remark`` (why there are no numbers).
+    roots : DataFrame
+        One row an origin, anchor, landmark (``begin``, ``ganglion``), level and side: ``n``,
+        ``sd_z_mm`` along the mean sac and ``sd_mm`` in all three directions, of aligned positions
+        (n - 1), with 95 % intervals.
+
+    Notes
+    -----
+    Intervals take subjects as independent normal draws.  A sum of variances has Satterthwaite's
+    degrees of freedom, ``(n - 1) (Σλ)² / Σλ²`` with its principal variances λ (1946,
+    doi:10.2307/3002019).  Total variances from different origins are of different landmarks along
+    dura and cord.
+    """
+    summaries: list[dict[str, Any]] = []
+    roots: list[pd.DataFrame] = []
+    for origin, landmarks in _both_origins(dataset, alignment).items():
+        for anchor in dict.fromkeys((*anchors, alignment.anchor)):
+            if anchor == APEX and origin != APEX:
+                continue
+            label = {"origin": origin, "anchor": anchor}
+            try:
+                moved = align(
+                    landmarks,
+                    anchor=anchor,
+                    rotation=alignment.rotations,
+                    scale=alignment.scaling,
+                    weights=alignment.weighting,
+                )
+            except AlignmentError as error:
+                # An anchor that one subject lacks is no reason to withhold the others.
+                summaries.append({**label, "n": len(landmarks.subject_ids), "remark": str(error)})
+                continue
+            summaries.append(label | summarise_alignment(moved))
+            roots.append(root_spread(moved).assign(**label))
+    return pd.DataFrame(summaries), _labels_first(pd.concat(roots, ignore_index=True))
+
+
+def summarise_alignment(alignment: Alignment) -> dict[str, Any]:
+    """Total variance of an alignment and how it gathers in modes.
+
+    Parameters
+    ----------
+    alignment : Alignment
+        Landmarks that a subject lacks are left out for all.
+
+    Returns
+    -------
+    dict
+        A row of the summary of :func:`anchor_sensitivity`.  With nothing missing variance, share
+        and number of modes are those of :func:`atlas.shape.model.fit_shape_model`.
+    """
+    whole = ~np.isnan(alignment.points).any(axis=(0, 2))
+    points = alignment.points[:, whole]
+    n = len(points)
+    root = np.sqrt(alignment.weights[whole])[:, None]
+    deviations = (root * (points - points.mean(axis=0))).reshape(n, -1)
+    # The Gram matrix of the subjects has the variances of the modes; the modes are not needed.
+    variance = np.linalg.eigvalsh(deviations @ deviations.T)[:0:-1].clip(min=0) / (n - 1)
+    total = float(variance.sum())
+    low, high = variance_interval(variance, n)
+    return {
+        "n": n,
+        "n_landmarks": int(whole.sum()),
+        "total_variance_mm2": total,
+        "total_variance_low_mm2": low,
+        "total_variance_high_mm2": high,
+        "sd_per_landmark_mm": float(np.sqrt(total / whole.sum())),
+        "share_mode1": float(variance[0] / total),
+        "modes_for_95": modes_for_share(variance, EXPLAINED),
+        "remark": "",
+    }
+
+
+def modes_for_share(variance: np.ndarray, share: float) -> int:
+    """Number of first modes that together hold a share of their variance.
+
+    Examples
+    --------
+    >>> modes_for_share(np.array([6.0, 3.0, 1.0]), 0.9)
+    2
+    """
+    reached = np.cumsum(variance) >= share * variance.sum() * (1 - 1e-12)
+    return int(reached.argmax()) + 1
+
+
+def root_spread(alignment: Alignment) -> pd.DataFrame:
+    """Spread over subjects of where each root begins and where its ganglion lies, as aligned.
+
+    Parameters
+    ----------
+    alignment : Alignment
+
+    Returns
+    -------
+    DataFrame
+        The ``roots`` of :func:`anchor_sensitivity`, without origin and anchor.
+    """
+    scheme = alignment.landmarks.scheme
+    present = {b.name for b in scheme.blocks}
+    rows = []
+    for landmark, place in (("begin", 0), ("ganglion", -1)):
+        for key in ROOT_KEYS:
+            if block_name(key) not in present:
+                continue
+            points = alignment.points[:, scheme.span(block_name(key))][:, place]
+            points = points[~np.isnan(points).any(axis=1)]
+            rows.append((landmark, *key, *_spread(points)))
+    spread = ["sd_z_mm", "sd_mm", "sd_low_mm", "sd_high_mm"]
+    table = pd.DataFrame(rows, columns=["landmark", "level", "side", "n", *spread])
+    low, high = sd_interval(table["n"].to_numpy(), table["sd_z_mm"].to_numpy(float))
+    table.insert(5, "sd_z_low_mm", low)
+    table.insert(6, "sd_z_high_mm", high)
+    return table
+
+
+def _spread(points: np.ndarray) -> tuple[int, float, float, float, float]:
+    """n, SD along z, SD in all directions and its interval, mm, of points (n, 3)."""
+    n = len(points)
+    if n < 2:
+        return n, np.nan, np.nan, np.nan, np.nan
+    variance = np.maximum(np.linalg.eigvalsh(np.cov(points.T)), 0.0)
+    low, high = variance_interval(variance, n)
+    total = float(np.sqrt(variance.sum()))
+    return n, float(points[:, 2].std(ddof=1)), total, float(np.sqrt(low)), float(np.sqrt(high))
+
+
+def variance_interval(variance: np.ndarray, n: int) -> tuple[float, float]:
+    """The 95 % interval of a sum of principal variances of n normal draws.
+
+    Parameters
+    ----------
+    variance : (K,) float
+        With n - 1.
+    n : int
+
+    Returns
+    -------
+    low, high : float
+        ``ν Σλ / χ²(ν)`` at the upper and lower quantile, ``ν = (n - 1) (Σλ)² / Σλ²``.
+
+    Examples
+    --------
+    >>> low, high = variance_interval(np.array([100.0]), 14)
+    >>> round(low**0.5, 2), round(high**0.5, 2)
+    (7.25, 16.11)
+    """
+    total = float(variance.sum())
+    if total <= 0:
+        return total, total
+    freedom = (n - 1) * total**2 / float((variance**2).sum())
+    tail = (1 - CONFIDENCE) / 2
+    low, high = (freedom * total / stats.chi2.ppf(q, freedom) for q in (1 - tail, tail))
+    return float(low), float(high)
+
+
+def field_of_view_table(
+    dataset: Dataset, alignment: Alignment, model: ShapeModel, *, seed: int = 0
+) -> pd.DataFrame:
+    """How far each mode follows each part of the field of view.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With the subjects of the alignment.
+    alignment : Alignment
+    model : ShapeModel
+        Of that alignment.
+    seed : int
+        Of the permutations.
+
+    Returns
+    -------
+    DataFrame
+        One row a mode and predictor, the last of them ``all`` together: ``share`` of the variance,
+        ``r2``, ``r2_adjusted`` for the number of predictors, permutation ``p``, ``p_family`` (of
+        all together, over the modes that hold 99 %), ``n``, and ``finding`` (``warning``, ``note``
+        or empty) as :func:`atlas.shape.field_of_view.field_of_view_findings` says it.  Empty
+        numbers: the predictor is the same in all subjects, or there are too few of them.
+    """
+    seen = field_of_view_dependence(dataset, alignment, model, seed=seed)
+    findings = field_of_view_findings(dataset, alignment, model, seed=seed)
+    said = {f.place: f.severity.name.lower() for f in findings}
+    n = seen.n_subjects
+    alone = 1 - (1 - seen.r2) * (n - 1) / (n - 2) if n > 2 else np.full_like(seen.r2, np.nan)
+    columns = {
+        "r2": np.column_stack([seen.r2, seen.joint_r2]),
+        "r2_adjusted": np.column_stack([alone, seen.joint_r2_adjusted]),
+        "p": np.column_stack([seen.p, seen.joint_p]),
+        "p_family": np.column_stack([np.full_like(seen.p, np.nan), seen.joint_p_family]),
+    }
+    names = [*PREDICTORS, ALL_PREDICTORS]
+    modes = np.repeat(np.arange(1, model.n_modes + 1), len(names))
+    table = pd.DataFrame({"mode": modes, "predictor": names * model.n_modes})
+    table.insert(1, "share", model.explained[modes - 1])
+    table = table.assign(**{name: values.ravel() for name, values in columns.items()}, n=n)
+    # A finding is about the mode, and stands in the row of all predictors together.
+    verdict = [said.get(f"mode {k}", "") for k in modes]
+    return table.assign(finding=np.where(table["predictor"] == ALL_PREDICTORS, verdict, ""))
+
+
+def _both_origins(dataset: Dataset, alignment: Alignment) -> dict[str, LandmarkSet]:
+    """Landmarks counted from each origin; those of the alignment as they are."""
+    own = alignment.landmarks
+    ids = set(own.subject_ids)
+    group = replace(dataset, subjects=tuple(s for s in dataset.subjects if s.id in ids))
+    sets = {}
+    for origin in ORIGINS:
+        if origin == own.scheme.origin:
+            sets[origin] = own
+        else:
+            blocks = tuple(replace(b, extent_mm=None) for b in own.scheme.blocks)
+            scheme = replace(own.scheme, blocks=blocks, origin=origin)
+            sets[origin] = place_landmarks(group, scheme)
+    return sets
+
+
+def _labels_first(table: pd.DataFrame) -> pd.DataFrame:
+    labels = ["origin", "anchor"]
+    return table[[*labels, *(c for c in table.columns if c not in labels)]]
