@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from analysis.compositions import (
@@ -21,13 +20,19 @@ from analysis.compositions import (
     scree_figure,
 )
 from analysis.evaluation import anchor_sensitivity, field_of_view_table
+from analysis.model_tables import (
+    asymmetry_table,
+    landmark_table,
+    mean_table,
+    mode_table,
+    score_table,
+)
 from analysis.morphometry import MEASURES, measure_group, published_angles
 from analysis.published import beside_published
 from analysis.variability import CONFIDENCE, summarise_anchors, summarise_segments
 from atlas.data.dataset import Dataset
 from atlas.files import write_file
 from atlas.shape.landmarks import subject_anatomy
-from atlas.shape.scheme import Status
 from atlas.store import Atlas
 
 # Six digits: a micrometre at the size of a spine.
@@ -57,7 +62,7 @@ COLUMNS = {
     "scores.csv": {
         "subject": "subject id",
         "mode": "from 1",
-        "score_sd": "coefficient, in standard deviations of the mode",
+        "score_sd": "coefficient, expected where landmarks are missing, in SD of the mode",
     },
     "segment_variability.csv": {
         "level, side, measure": "what was measured; definitions below",
@@ -114,6 +119,15 @@ COLUMNS = {
         "finding": "where they explain most of the mode; warning: and can have moved the "
         "landmarks; note: but cannot have",
     },
+    "asymmetry.csv": {
+        "structure": "dura, cord, both roots of a level, or all; left minus mirrored right",
+        "n_subjects": "subjects with a whole pair; no row where the anchor is not on the midline",
+        "directional_mm": "size of the mean asymmetry, root mean square over landmarks",
+        "lateral_mm, dorsal_mm, rostral_mm": "its mean over the left half, by direction",
+        "fluctuating_mm": "SD (n - 1) over subjects about the mean asymmetry, root mean square",
+        "chance_mm": "what directional_mm would be about, were there none",
+        "p, p_holm": "of no directional asymmetry, by sign flips; Holm over the structures",
+    },
     "subjects_measures.csv": {
         "subject, level, side, measure": "what was measured; definitions below",
         "value": "in the unit that ends the measure's name",
@@ -169,62 +183,9 @@ def make_tables(atlas: Atlas, dataset: Dataset) -> dict[str, pd.DataFrame]:
         "anchor_roots.csv": about_roots,
         "anchor_summary.csv": about_anchors,
         "field_of_view.csv": field_of_view_table(dataset, atlas.alignment, atlas.model),
+        "asymmetry.csv": asymmetry_table(atlas),
         "subjects_measures.csv": measures,
     }
-
-
-def landmark_table(atlas: Atlas) -> pd.DataFrame:
-    """Aligned landmarks of every subject and what each rests on."""
-    landmarks = atlas.alignment.landmarks
-    ids, names = landmarks.subject_ids, landmarks.scheme.names
-    words = np.array([status.name.lower() for status in Status])
-    return pd.DataFrame(
-        {
-            "subject": np.repeat(ids, len(names)),
-            "landmark": np.tile(names, len(ids)),
-            **_coordinates(atlas.alignment.points.reshape(-1, 3)),
-            "status": words[landmarks.status.ravel()],
-        }
-    )
-
-
-def mean_table(atlas: Atlas) -> pd.DataFrame:
-    """Mean shape with the standard deviation of every landmark's place."""
-    model = atlas.model
-    spread = np.linalg.norm(model.landmark_sd, axis=1)
-    names = list(model.scheme.names)
-    return pd.DataFrame({"landmark": names, **_coordinates(model.mean), "sd_mm": spread})
-
-
-def mode_table(atlas: Atlas) -> pd.DataFrame:
-    """Variance that each mode holds."""
-    model = atlas.model
-    share = model.variance / model.total_variance
-    return pd.DataFrame(
-        {
-            "mode": np.arange(1, len(share) + 1),
-            "variance_mm2": model.variance,
-            "share": share,
-            "cumulative": np.cumsum(share),
-        }
-    )
-
-
-def score_table(atlas: Atlas) -> pd.DataFrame:
-    """Coefficients of every subject, in standard deviations."""
-    scores = atlas.model.coefficients(atlas.alignment.points)
-    ids = atlas.alignment.landmarks.subject_ids
-    return pd.DataFrame(
-        {
-            "subject": np.repeat(ids, scores.shape[1]),
-            "mode": np.tile(np.arange(1, scores.shape[1] + 1), len(ids)),
-            "score_sd": scores.ravel(),
-        }
-    )
-
-
-def _coordinates(points: np.ndarray) -> dict[str, np.ndarray]:
-    return {f"{axis}_mm": points[:, i] for i, axis in enumerate("xyz")}
 
 
 def _readme(atlas: Atlas) -> str:

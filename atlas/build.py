@@ -28,6 +28,7 @@ from atlas.shape.field_of_view import field_of_view_findings
 from atlas.shape.landmarks import place_landmarks
 from atlas.shape.model import fit_shape_model
 from atlas.shape.plausibility import find_implausible
+from atlas.shape.sliding import slide_landmarks
 from atlas.store import Atlas, Settings, save_atlas
 
 ATTRIBUTION = (
@@ -83,14 +84,16 @@ def build_atlas(
     findings = check_dataset(dataset)
     if any(f.severity is Severity.ERROR for f in findings):
         raise DatasetError(findings)
+    pose: dict[str, Any] = {
+        "anchor": settings.anchor,
+        "rotation": settings.rotation,
+        "scale": settings.scale,
+        "weights": settings.weights,
+    }
     landmarks = place_landmarks(dataset, settings.scheme)
-    alignment = align(
-        landmarks,
-        anchor=settings.anchor,
-        rotation=settings.rotation,
-        scale=settings.scale,
-        weights=settings.weights,
-    )
+    if settings.slide is not None:
+        landmarks = slide_landmarks(dataset, landmarks, criterion=settings.slide, **pose).landmarks
+    alignment = align(landmarks, **pose)
     model = fit_shape_model(alignment, bridged=settings.bridged)
     findings += field_of_view_findings(dataset, alignment, model)
     history = provenance(dataset, findings, anchor=alignment.anchor, seed=seed)

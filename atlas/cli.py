@@ -205,6 +205,10 @@ def build(
     bridged: Annotated[
         str, typer.Option(help="Bridged landmarks: as-measured, uncertain or missing.")
     ] = "as-measured",
+    slide: Annotated[
+        str | None,
+        typer.Option(help="Slide semilandmarks: bending or procrustes; read docs/alignment.md."),
+    ] = None,
 ) -> None:
     """Build the atlas of a group: model, meshes, tables, figures, provenance."""
     with _plain_errors(), _progress() as stage:
@@ -219,6 +223,7 @@ def build(
             weights=weights,
             extent=extent,
             bridged=bridged,
+            slide=slide,
         )
         result = build_folder(dataset, out, settings, stage=stage)
     _print_atlas(result)

@@ -50,6 +50,8 @@ class Settings:
         Dura rings over the depths all subjects share, or down to the deepest field of view.
     bridged : {"as-measured", "uncertain", "missing"}
         How bridged landmarks count in the model.
+    slide : {"bending", "procrustes"} or None
+        By which criterion semilandmarks slide, if they do; see docs/alignment.md before using it.
     root : int
         Landmarks a root.
     dura, cord : tuple of int
@@ -63,6 +65,7 @@ class Settings:
     weights: str = "landmark"
     extent: str = "common"
     bridged: str = "as-measured"
+    slide: str | None = None
     root: int = 32
     dura: tuple[int, int] = (40, 32)
     cord: tuple[int, int] = (40, 24)
@@ -210,7 +213,10 @@ def _read_alignment(group: h5py.Group, landmarks: LandmarkSet) -> Alignment:
         landmarks=landmarks,
         factors=factors,
         **{name: group[name][()] for name in ALIGNMENT_ARRAYS},
-        **{name: str(group.attrs[name]) for name in ALIGNMENT_WORDS},
+        anchor=str(group.attrs["anchor"]),
+        rotations=str(group.attrs["rotations"]),
+        scaling=str(group.attrs["scaling"]),
+        weighting=str(group.attrs["weighting"]),
         n_iterations=int(group.attrs["n_iterations"]),
         converged=bool(group.attrs["converged"]),
     )

@@ -1,6 +1,7 @@
 """From files to a folder: everything there, reproducible, and the last good one kept."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import trimesh
 from atlas.build import ATTRIBUTION, DISCLAIMER, build, build_atlas
 from atlas.data.dataset import Dataset, DatasetError, read_dataset
 from atlas.files import OutputError
-from atlas.store import Settings, load_atlas
+from atlas.store import Settings, load_atlas, save_atlas
 
 SMALL = Settings(root=8, dura=(12, 12), cord=(10, 8))
 
@@ -156,3 +157,23 @@ def test_the_notice_of_generated_subjects_reaches_the_provenance(tmp_path):
     built = build_atlas(read_dataset(tmp_path), SMALL)
     assert built.provenance["notice"] == f"2 of 3 subjects {text}"
     assert [entry["notice"] for entry in built.provenance["inputs"]] == ["", text, text]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"extent": "full", "bridged": "uncertain"},
+        {"scale": "unit", "weights": "structure", "anchor": "centroid"},
+        {"origin": "conus", "weights": "area", "rotation": "axial"},
+        {"slide": "procrustes"},
+    ],
+)
+def test_every_choice_builds_is_recorded_and_comes_back(options, tmp_path):
+    settings = replace(SMALL, **options)
+    built = build_atlas(specimens.make_dataset(5), settings)
+    again = load_atlas(save_atlas(built, tmp_path / "model.h5"))
+    assert again.settings == settings
+    assert built.alignment.converged
+    scores = again.model.scores(again.alignment.points)
+    np.testing.assert_array_equal(scores, built.model.scores(built.alignment.points))
+    assert np.isfinite(scores).all()

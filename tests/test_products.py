@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import specimens
 
+from analysis.model_tables import asymmetry_table
 from analysis.morphometry import MEASURES
 from analysis.products import COLUMNS, write_figures, write_tables
 from atlas.build import ATTRIBUTION, DISCLAIMER
@@ -171,3 +172,12 @@ def test_figures_are_written(atlas, dataset, tmp_path):
     assert names == ["population.png", "anatomy.png", "subject.png", "scree.png", *modes]
     for name in names:
         assert (tmp_path / "figures" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_asymmetry_has_a_row_a_structure_and_none_where_the_anchor_is_one_sided(atlas, tables):
+    table = tables["asymmetry.csv"]
+    assert list(table["structure"])[:2] == ["dura", "cord"]
+    assert (table["p_holm"] >= table["p"]).all()
+    one_sided = replace(atlas, alignment=align(atlas.alignment.landmarks, anchor="root/L1/left/0"))
+    assert asymmetry_table(one_sided).empty
+    assert list(asymmetry_table(one_sided)) == list(asymmetry_table(atlas))

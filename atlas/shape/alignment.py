@@ -218,7 +218,13 @@ def align_onto(landmarks: LandmarkSet, reference: Alignment) -> Alignment:
         factors = reference.factors or _factors_of_whole_shapes(reference)
         choices = (reference.anchor, rotation, scale)
         pose, motion, settled = _settle(
-            landmarks, pose, motion, reference.mean, factors, choices, size=size
+            landmarks,
+            pose,
+            motion,
+            mean=reference.mean,
+            factors=factors,
+            choices=choices,
+            size=size,
         )
     return _aligned(
         landmarks,
@@ -275,7 +281,7 @@ def _complete(
         change = float(np.linalg.norm(shapes - before) / np.linalg.norm(shapes))
         rounds += 1
     # Mean and factors now stand; each subject comes to rest on them as a new one would.
-    pose, motion, _ = _settle(landmarks, pose, motion, mean, factors, choices)
+    pose, motion, _ = _settle(landmarks, pose, motion, mean=mean, factors=factors, choices=choices)
     return pose, _Rest(mean, motion, rounds, change <= GROUP_REST), factors
 
 
@@ -283,10 +289,10 @@ def _settle(
     landmarks: LandmarkSet,
     pose: Pose,
     motion: Motion,
+    *,
     mean: np.ndarray,
     factors: Factors,
     choices: tuple[str, str, str],
-    *,
     size: float | None = None,
 ) -> tuple[Pose, Motion, bool]:
     """Expectation and pose by turns with the group held fixed, until the shapes rest."""

@@ -6,8 +6,8 @@ entries Ilin & Raiko 2010 (JMLR 11:1957), whose rotation of the latent space, a 
 step (Liu, Rubin & Wu 1998, doi:10.1093/biomet/85.4.755), makes it converge in tens of rounds.
 
 A landmark that few shapes have says little about its own loadings, and maximum likelihood would
-overfit them.  As Ilin & Raiko advise they get a Gaussian prior, here with the mean square loading of
-all landmarks as its variance; landmarks that every shape has need none and get none.
+overfit them.  As Ilin & Raiko advise they get a Gaussian prior, here with the mean square loading
+of all landmarks as its variance; landmarks that every shape has need none and get none.
 """
 
 from __future__ import annotations
