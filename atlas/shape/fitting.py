@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -135,6 +136,8 @@ class FittedSubject:
         return self.dura.depth_at(self.cord.heights[-1])
 
 
+# A build asks for the same subjects several times: landmarks, the other origin, measures.
+@lru_cache(maxsize=32)
 def fit_subject(subject: Subject, *, dura_around: int = 32, cord_around: int = 24) -> FittedSubject:
     """Fit smooth curves and surfaces to one subject's annotation.
 

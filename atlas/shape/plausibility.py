@@ -99,8 +99,14 @@ def misplaced_points(subject: Subject) -> list[Finding]:
     """Traced root points outside the dura or inside the cord, by the interpolated contours."""
     dura, cord = ContourStack.of(subject.dura), ContourStack.of(subject.cord)
     findings: list[Finding] = []
-    for key, points in subject.roots.items():
-        beyond, into = -dura.depth_of(points), cord.depth_of(points)
+    together = np.concatenate([np.empty((0, 3)), *subject.roots.values()])
+    cuts = np.cumsum([len(points) for points in subject.roots.values()])[:-1]
+    depths = zip(
+        np.split(-dura.depth_of(together), cuts),
+        np.split(cord.depth_of(together), cuts),
+        strict=True,
+    )
+    for (key, points), (beyond, into) in zip(subject.roots.items(), depths, strict=False):
         leaving = _trailing_run(beyond > 0)
         for i in np.flatnonzero(beyond > 0):
             left_sac = i >= leaving
@@ -180,21 +186,25 @@ class ContourStack:
         local = points @ self.axes
         offset = np.abs(local[:, 2, None] - self.heights)
         reach = np.median(np.abs(np.diff(self.heights))) / 2
-        return np.array(
-            [
-                _depth_in_polygon(p[:2], self.polygons[k]) if row[k] <= reach else np.nan
-                for p, row, k in zip(local, offset, offset.argmin(axis=1), strict=True)
-            ]
-        )
+        nearest = offset.argmin(axis=1)
+        within = offset[np.arange(len(points)), nearest] <= reach
+        depth = np.full(len(points), np.nan)
+        for k in np.unique(nearest[within]):
+            here = within & (nearest == k)
+            depth[here] = _depths_in_polygon(local[here, :2], self.polygons[k])
+        return depth
 
 
-def _depth_in_polygon(point: np.ndarray, polygon: np.ndarray) -> float:
-    a = polygon[:-1] - point
+def _depths_in_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """Depths (m,) of points (m, 2) inside a closed polygon (k + 1, 2); negative outside."""
+    a = polygon[:-1] - points[:, None]
     along = np.diff(polygon, axis=0)
-    share = np.clip(-(a * along).sum(axis=1) / (along**2).sum(axis=1), 0, 1)
-    distance = np.linalg.norm(a + share[:, None] * along, axis=1).min()
+    share = np.clip(-(a * along).sum(axis=2) / (along**2).sum(axis=1), 0, 1)
+    distance = np.linalg.norm(a + share[..., None] * along, axis=2).min(axis=1)
     # Even-odd rule: how many edges a ray from the point towards +x crosses.
-    below, above = a[:, 1], a[:, 1] + along[:, 1]
+    below, above = a[..., 1], a[..., 1] + along[:, 1]
     crossing = (below > 0) != (above > 0)
-    at = a[crossing, 0] - below[crossing] / along[crossing, 1] * along[crossing, 0]
-    return float(distance if (at > 0).sum() % 2 else -distance)
+    slope = np.divide(along[:, 0], along[:, 1], out=np.zeros(len(along)), where=along[:, 1] != 0)
+    at = a[..., 0] - below * slope
+    inside = (crossing & (at > 0)).sum(axis=1) % 2 == 1
+    return np.where(inside, distance, -distance)
