@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from atlas.data.dataset import Dataset
     from atlas.data.subject import Finding
+    from atlas.predict import Predictor
+    from atlas.prediction_files import RootPrediction
     from atlas.store import Atlas
 
 app = typer.Typer(
@@ -243,6 +245,21 @@ def show(
     _print_atlas(atlas)
 
 
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="model.h5, or the folder of a build.")],
+    to: Annotated[str, typer.Option("--to", help="statismo, slicermorph, csv or npz.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="File or folder to write.")],
+) -> None:
+    """Write an atlas for another program: statismo, SlicerMorph, CSV or NumPy."""
+    with _plain_errors():
+        from atlas.exports import export_atlas
+        from atlas.store import load_atlas
+
+        export_atlas(load_atlas(model), to, out)
+    typer.echo(f"written to {out}")
+
+
 def _print_atlas(atlas: Atlas) -> None:
     from rich.markup import escape
     from rich.table import Table
@@ -293,6 +310,63 @@ def _print_model_findings(atlas: Atlas) -> None:
                 f"[yellow]warning[/] {finding['rule']}  "
                 f"{escape(finding['place'])}: {escape(finding['message'])}"
             )
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="model.h5, or the folder of a build.")],
+    markers: Annotated[Path, typer.Argument(help="A subject's folder with a part of its markers.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the result.")] = Path(
+        "prediction"
+    ),
+    given: Annotated[str, typer.Option(help="Structures to predict from, by comma.")] = "dura,cord",
+) -> None:
+    """Predict the roots of a subject from its dura and cord, with calibrated intervals."""
+    with _plain_errors(), _progress() as stage:
+        from atlas.data.dataset import read_dataset
+        from atlas.predict import fit_predictor, only_subject
+        from atlas.predict import predict as predict_subject
+        from atlas.prediction_files import root_predictions, write_prediction
+        from atlas.store import load_atlas
+
+        atlas = load_atlas(model)
+        subject = only_subject(read_dataset(markers))
+        stage("leaving out each subject of the atlas")
+        predictor = fit_predictor(atlas.alignment, tuple(given.split(",")))
+        stage("predicting")
+        prediction = predict_subject(atlas.alignment, atlas.model, predictor, subject)
+        write_prediction(atlas, prediction, out)
+        rows = root_predictions(prediction)
+    _print_prediction(atlas, predictor, rows)
+    typer.echo(f"written to {out}")
+
+
+def _print_prediction(atlas: Atlas, predictor: Predictor, rows: list[RootPrediction]) -> None:
+    from rich.table import Table
+
+    console = _console()
+    table = Table("root", title="predicted roots; radii hold at 95 % on average")
+    for heading in ("begin mm", "±", "angle °", "±", "ganglion mm", "±"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        numbers = (
+            row.begin_below_apex_mm,
+            row.begin_radius_mm,
+            row.angle_deg,
+            row.angle_radius_deg,
+            row.ganglion_below_apex_mm,
+            row.ganglion_radius_mm,
+        )
+        table.add_row(f"{row.key.level} {row.key.side}", *(f"{v:.1f}" for v in numbers))
+    console.print(table)
+    better = "better" if predictor.error_mm < predictor.baseline_mm else "NO better"
+    console.print(
+        f"left out in turn, n = {predictor.n_subjects}: error {predictor.error_mm:.1f} mm RMS from "
+        f"{', '.join(predictor.given)}; mean shape {predictor.baseline_mm:.1f} mm: {better} "
+        f"than the mean shape ({predictor.n_modes} modes, {predictor.noise_mm:g} mm noise)"
+    )
+    if atlas.provenance.get("notice"):
+        console.print(f"atlas {atlas.provenance['notice']}", style="italic")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from atlas.shape.components import (
     principal_components,
     signal_modes,
 )
+from atlas.shape.conditioning import posterior
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.ppca import fit_factors
 from atlas.shape.scheme import LandmarkScheme, Status
@@ -33,7 +35,8 @@ class ShapeModel:
     """Mean, modes and variance of a population of shapes.
 
     The distribution is Gaussian: ``x = mean + sum_k c_k sqrt(variance_k) modes_k + e``, with
-    independent standard normal ``c_k`` and ``e`` of variance ``noise / weights_l`` per coordinate.
+    independent standard normal ``c_k`` and ``e`` of variance ``noise * noise_share_l / weights_l``
+    per coordinate.
 
     Parameters
     ----------
@@ -49,6 +52,8 @@ class ShapeModel:
     n_subjects : int
     weights : (L,) float, optional
         Of the landmarks in inner products, of mean 1; all 1 by default.
+    noise_share : (L,) float, optional
+        How much of the noise each landmark carries; 1 by default, less where it was observed.
     """
 
     scheme: LandmarkScheme
@@ -58,13 +63,16 @@ class ShapeModel:
     noise: float
     n_subjects: int
     weights: np.ndarray | None = None
+    noise_share: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = self.scheme.size
         object.__setattr__(self, "mean", read_only(self.mean, (n, 3), "mean"))
         object.__setattr__(self, "modes", read_only(self.modes, (None, n, 3), "modes"))
-        weights = np.ones(n) if self.weights is None else self.weights
-        object.__setattr__(self, "weights", read_only(weights, (n,), "weights"))
+        for name in ("weights", "noise_share"):
+            given = getattr(self, name)
+            values = read_only(np.ones(n) if given is None else given, (n,), name)
+            object.__setattr__(self, name, values)
         variance = read_only(self.variance, (len(self.modes),), "variance")
         if (variance <= 0).any() or (np.diff(variance) > 0).any():
             raise ShapeModelError(f"variance: expected positive and falling, got {variance}")
@@ -78,7 +86,8 @@ class ShapeModel:
     @property
     def total_variance(self) -> float:
         """Variance of the whole shape, mm²: of the modes and of the noise in all coordinates."""
-        return float(self.variance.sum() + 3 * self.scheme.size * self.noise)
+        assert self.noise_share is not None  # filled in at construction
+        return float(self.variance.sum() + 3 * self.noise * self.noise_share.sum())
 
     @property
     def explained(self) -> np.ndarray:
@@ -94,7 +103,8 @@ class ShapeModel:
     @property
     def _noise(self) -> np.ndarray:
         """Noise variance (L,) of each landmark, mm² per coordinate."""
-        return self.noise / self._weights
+        assert self.noise_share is not None  # filled in at construction
+        return self.noise * self.noise_share / self._weights
 
     @property
     def _weights(self) -> np.ndarray:
@@ -123,7 +133,7 @@ class ShapeModel:
         k = c.shape[-1]
         if k > self.n_modes:
             raise ShapeModelError(f"coefficients: expected at most {self.n_modes}, got {k}")
-        flat = (c * np.sqrt(self.variance[:k])) @ self.modes[:k].reshape(k, -1)
+        flat = (c * np.sqrt(self.variance[:k])) @ self.modes[:k].reshape(k, self.mean.size)
         return self.mean + flat.reshape(*c.shape[:-1], *self.mean.shape)
 
     def coefficients(self, points: np.ndarray) -> np.ndarray:
@@ -143,7 +153,8 @@ class ShapeModel:
         if not np.isfinite(points).all():
             raise ShapeModelError("points: expected every landmark, got missing (NaN) ones")
         deviation = (self._weights[:, None] * (points - self.mean)).reshape(*points.shape[:-2], -1)
-        return deviation @ self.modes.reshape(self.n_modes, -1).T / np.sqrt(self.variance)
+        modes = self.modes.reshape(self.n_modes, self.mean.size)
+        return deviation @ modes.T / np.sqrt(self.variance)
 
     def scores(self, points: np.ndarray) -> np.ndarray:
         """Expected coefficients of shapes of which a part may be missing.
@@ -187,6 +198,74 @@ class ShapeModel:
                 f"points: expected shape (..., {len(self.mean)}, 3), got {points.shape}"
             )
         return points
+
+    def condition(
+        self,
+        points: np.ndarray,
+        names: Sequence[str] | None = None,
+        *,
+        noise_mm: float | np.ndarray = 0.0,
+    ) -> ShapeModel:
+        """The model given some of its landmarks.
+
+        Parameters
+        ----------
+        points : (m, 3) float
+            Observed places in the frame of the model, mm.
+        names : sequence of str, optional
+            Their m landmarks.  By default ``points`` is (L, 3), NaN where nothing was observed.
+        noise_mm : float or (m,) float
+            Standard deviation of the observations per axis; (L,) with the default names.
+
+        Returns
+        -------
+        ShapeModel
+            The posterior distribution: on nothing the model itself, on everything without noise
+            the shape.  Where the model has no noise of its own and the shape lies outside of it,
+            the nearest shape it holds.
+
+        Raises
+        ------
+        ShapeModelError
+            Unknown or repeated names, points that do not go with them, or negative noise.
+        """
+        observed, places, sd = self._observations(points, names, noise_mm)
+        loadings = np.moveaxis(self.modes * np.sqrt(self.variance)[:, None, None], 0, 2)
+        mean, spread, noise = posterior(
+            loadings, self._noise, places - self.mean[observed], observed, sd**2
+        )
+        share = noise * self._weights / self.noise if self.noise > 0 else self.noise_share
+        modes, variance = weighted_modes(spread, self._weights)
+        return replace(
+            self,
+            mean=self.mean + mean,
+            modes=modes * mode_signs(modes, self.scheme)[:, None, None],
+            variance=variance,
+            noise_share=share,
+        )
+
+    def _observations(
+        self, points: np.ndarray, names: Sequence[str] | None, noise_mm: float | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Indices (m,), places (m, 3) and SD (m,) of what was observed."""
+        places = np.asarray(points, dtype=float)
+        wanted = self.scheme.names if names is None else tuple(names)
+        if places.shape != (len(wanted), 3):
+            raise ShapeModelError(
+                f"points: expected shape ({len(wanted)}, 3), one a name, got {places.shape}"
+            )
+        index = {name: i for i, name in enumerate(self.scheme.names)}
+        unknown = [name for name in wanted if name not in index]
+        if unknown or len(set(wanted)) < len(wanted):
+            raise ShapeModelError(
+                f"names: expected landmarks of the scheme, like {self.scheme.names[0]}, none twice, "
+                f"got {unknown[:3] or 'repeated names'}"
+            )
+        sd = np.broadcast_to(np.asarray(noise_mm, dtype=float), (len(wanted),))
+        there = np.isfinite(places).all(axis=1)
+        if (sd[there] < 0).any() or not np.isfinite(sd[there]).all():
+            raise ShapeModelError("noise_mm: expected 0 or more mm, got a negative or missing SD")
+        return np.array([index[n] for n in wanted], dtype=int)[there], places[there], sd[there]
 
     def sample(self, n: int, rng: np.random.Generator, *, noise: bool = False) -> np.ndarray:
         """Draw shapes from the distribution.
@@ -307,25 +386,41 @@ def _signed_model(
 def _expectation_maximisation(
     alignment: Alignment, present: np.ndarray, extra: np.ndarray, n_modes: int | None
 ) -> ShapeModel:
-    count, n = present.shape
+    count = len(present)
     root = np.sqrt(alignment.weights)[:, None]
     y = root * np.where(present[..., None], alignment.points - alignment.mean, 0.0)
     k = n_modes or signal_modes(y, present)
     # Missing entries begin where the alignment expects them.
     start = Factors.of(root * (alignment.completed - alignment.mean), k)
     fit = fit_factors(y, present, start=start, extra=extra * alignment.weights).factors
-    k = fit.loadings.shape[2]
-    u, size, _ = np.linalg.svd(fit.loadings.reshape(3 * n, k), full_matrices=False)
     # Maximum likelihood divides by S; variances here are those of a sample, n - 1.
     unbiased = count / (count - 1)
-    keep = size**2 > RELATIVE_TOLERANCE * size[0] ** 2
-    return _signed_model(
-        alignment,
-        alignment.mean + fit.mean / root,
-        u.T[keep].reshape(-1, n, 3) / root,
-        unbiased * size[keep] ** 2,
-        unbiased * fit.noise,
-    )
+    modes, variance = weighted_modes(fit.loadings / root[..., None], alignment.weights)
+    mean = alignment.mean + fit.mean / root
+    return _signed_model(alignment, mean, modes, unbiased * variance, unbiased * fit.noise)
+
+
+def weighted_modes(loadings: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Modes and variance of loadings on standard normal variables.
+
+    Parameters
+    ----------
+    loadings : (L, 3, K) float
+        mm.
+    weights : (L,) float
+
+    Returns
+    -------
+    modes : (k, L, 3) float
+        Orthonormal in the weighted inner product, by falling variance; k <= K, what is only
+        rounding is dropped.
+    variance : (k,) float
+    """
+    root = np.sqrt(weights)[:, None]
+    n, _, k = loadings.shape
+    u, size, _ = np.linalg.svd((root[..., None] * loadings).reshape(3 * n, k), full_matrices=False)
+    keep = size**2 > RELATIVE_TOLERANCE * max((size**2).max(initial=0.0), np.finfo(float).tiny)
+    return u.T[keep].reshape(-1, n, 3) / root, size[keep] ** 2
 
 
 def mode_signs(modes: np.ndarray, scheme: LandmarkScheme) -> np.ndarray:
@@ -344,7 +439,7 @@ def mode_signs(modes: np.ndarray, scheme: LandmarkScheme) -> np.ndarray:
     (K,) float
         +1 or -1.
     """
-    half = modes[:, left_half(scheme)].reshape(len(modes), -1)
+    half = modes[:, left_half(scheme)].reshape(len(modes), 3 * int(left_half(scheme).sum()))
     size = np.abs(half)
     # Ties within the half go to the first by name, whatever the rounding.
     first = (size >= (1 - SIGN_TOLERANCE) * size.max(axis=1, keepdims=True)).argmax(axis=1)
