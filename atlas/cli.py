@@ -253,7 +253,7 @@ def export(
 ) -> None:
     """Write an atlas for another program: statismo, SlicerMorph, CSV or NumPy."""
     with _plain_errors():
-        from atlas.exports import export_atlas
+        from atlas.exchange.exports import export_atlas
         from atlas.store import load_atlas
 
         export_atlas(load_atlas(model), to, out)

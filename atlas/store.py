@@ -1,4 +1,8 @@
-"""An atlas, and an atlas as one HDF5 file: plain numbers and JSON, no pickle."""
+"""An atlas, and an atlas as one HDF5 file: plain numbers and JSON, no pickle.
+
+The group ``/atlas`` holds everything to the bit; around it stands the same model in float32 as
+scalismo and statismo read it (:mod:`atlas.exchange.interchange`).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas.errors import AtlasError
+from atlas.exchange.interchange import write_models
 from atlas.files import new_file
 from atlas.shape.alignment import Alignment
 from atlas.shape.components import Factors
@@ -22,11 +27,11 @@ from atlas.shape.scheme import Block, LandmarkScheme
 if TYPE_CHECKING:
     import h5py
 
-FORMAT = 1
+FORMAT = 2
 LANDMARK_ARRAYS = ("points", "status", "bridge_sd")
 ALIGNMENT_ARRAYS = ("points", "completed", "mean", "rotation", "scale", "translation", "weights")
 ALIGNMENT_WORDS = ("anchor", "rotations", "scaling", "weighting")
-MODEL_ARRAYS = ("mean", "modes", "variance", "weights")
+MODEL_ARRAYS = ("mean", "modes", "variance", "weights", "noise_share")
 
 
 class AtlasFileError(AtlasError):
@@ -105,7 +110,7 @@ class Atlas:
 
 
 def save_atlas(atlas: Atlas, path: str | Path) -> Path:
-    """Write an atlas as HDF5.
+    """Write an atlas as HDF5 that scalismo and statismo open too.
 
     Parameters
     ----------
@@ -126,17 +131,22 @@ def save_atlas(atlas: Atlas, path: str | Path) -> Path:
         _write_json(group, "settings", asdict(atlas.settings))
         _write_json(group, "provenance", dict(atlas.provenance))
         _write_json(group, "scheme", asdict(atlas.model.scheme))
+        _write_json(group, "names", list(atlas.model.scheme.names))
         landmarks = group.create_group("landmarks")
         _write_json(landmarks, "subject_ids", list(atlas.alignment.landmarks.subject_ids))
         for name in LANDMARK_ARRAYS:
             _write_array(landmarks, name, getattr(atlas.alignment.landmarks, name))
         _write_alignment(group.create_group("alignment"), atlas.alignment)
-        model = group.create_group("model")
-        for name in MODEL_ARRAYS:
-            _write_array(model, name, getattr(atlas.model, name))
-        model.attrs["noise"] = atlas.model.noise
-        model.attrs["n_subjects"] = atlas.model.n_subjects
+        _write_model(group.create_group("model"), atlas.model)
+        write_models(file, atlas.model, atlas.alignment, atlas.provenance)
     return path
+
+
+def _write_model(group: h5py.Group, model: ShapeModel) -> None:
+    for name in MODEL_ARRAYS:
+        _write_array(group, name, getattr(model, name))
+    group.attrs["noise"] = model.noise
+    group.attrs["n_subjects"] = model.n_subjects
 
 
 def _write_alignment(group: h5py.Group, alignment: Alignment) -> None:
@@ -187,6 +197,8 @@ def _read(group: h5py.Group) -> Atlas:
     if int(group.attrs["format"]) != FORMAT:
         raise ValueError(f"format {group.attrs['format']}")
     scheme = _scheme(_read_json(group, "scheme"))
+    if tuple(_read_json(group, "names")) != scheme.names:
+        raise ValueError("landmark names that its scheme does not have")
     landmarks = LandmarkSet(
         subject_ids=tuple(_read_json(group["landmarks"], "subject_ids")),
         scheme=scheme,

@@ -1,5 +1,7 @@
 """One HDF5 file: everything comes back to the bit, and what is not an atlas is refused."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -40,6 +42,24 @@ def test_an_atlas_comes_back_to_the_bit(built, tmp_path):
     )
 
 
+def test_a_model_with_uneven_noise_comes_back_to_the_bit(built, tmp_path):
+    share = np.linspace(0.1, 1, built.model.scheme.size)
+    uneven = replace(built, model=replace(built.model, noise=0.3, noise_share=share))
+    again = load_atlas(save_atlas(uneven, tmp_path / "model.h5"))
+    np.testing.assert_array_equal(again.model.noise_share, share)
+    assert again.model.noise == 0.3
+
+
+def test_names_that_the_scheme_does_not_have_are_refused(built, tmp_path):
+    path = save_atlas(built, tmp_path / "model.h5")
+    with h5py.File(path, "r+") as file:
+        names = file["atlas/names"][()].decode().replace("dura/0/0", "dura/0/9")
+        del file["atlas/names"]
+        file["atlas/names"] = names
+    with pytest.raises(AtlasFileError, match="landmark names that its scheme does not have"):
+        load_atlas(path)
+
+
 def test_the_same_atlas_gives_the_same_bytes(built, tmp_path):
     first = save_atlas(built, tmp_path / "a.h5").read_bytes()
     assert save_atlas(built, tmp_path / "b.h5").read_bytes() == first
@@ -69,12 +89,12 @@ def test_what_is_not_an_atlas_is_refused_with_its_path(tmp_path, built):
         load_atlas(tmp_path / "gone.h5")
     text = tmp_path / "text.h5"
     text.write_text("hello")
-    with pytest.raises(AtlasFileError, match=r"text\.h5: expected an atlas of format 1"):
+    with pytest.raises(AtlasFileError, match=r"text\.h5: expected an atlas of format 2"):
         load_atlas(text)
     other = tmp_path / "other.h5"
     with h5py.File(other, "w") as file:
         file["x"] = 1
-    with pytest.raises(AtlasFileError, match=r"other\.h5: expected an atlas of format 1"):
+    with pytest.raises(AtlasFileError, match=r"other\.h5: expected an atlas of format 2"):
         load_atlas(other)
     future = save_atlas(built, tmp_path / "future.h5")
     with h5py.File(future, "r+") as file:

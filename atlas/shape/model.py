@@ -258,8 +258,8 @@ class ShapeModel:
         unknown = [name for name in wanted if name not in index]
         if unknown or len(set(wanted)) < len(wanted):
             raise ShapeModelError(
-                f"names: expected landmarks of the scheme, like {self.scheme.names[0]}, none twice, "
-                f"got {unknown[:3] or 'repeated names'}"
+                f"names: expected landmarks of the scheme, like {self.scheme.names[0]}, none "
+                f"twice, got {unknown[:3] or 'repeated names'}"
             )
         sd = np.broadcast_to(np.asarray(noise_mm, dtype=float), (len(wanted),))
         there = np.isfinite(places).all(axis=1)

@@ -1,0 +1,1 @@
+"""An atlas for other programs: statismo and scalismo, SlicerMorph, tables, arrays."""

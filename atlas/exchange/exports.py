@@ -1,0 +1,267 @@
+"""An atlas for other programs: statismo, SlicerMorph, CSV, NumPy."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atlas.errors import AtlasError
+from atlas.exchange.interchange import Marginal, marginal, noise_variance, write_models
+from atlas.files import OutputError, new_file, new_folder, write_file
+from atlas.store import Atlas
+
+# In every exported folder: what it is and where it comes from.  Only folders with it are replaced.
+PROOF = "export.json"
+AXES = "XYZ"
+GPA_SCHEMA = (
+    "https://raw.githubusercontent.com/slicermorph/slicermorph/master/"
+    "GPA/Resources/Schema/GPALog-schema-v1.0.0.json#"
+)
+
+
+class ExportError(AtlasError):
+    """A format there is not; the text lists those there are."""
+
+
+def export_atlas(atlas: Atlas, to: str, out: str | Path) -> Path:
+    """Write an atlas for another program.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    to : {"statismo", "slicermorph", "csv", "npz"}
+    out : str or Path
+        A file for statismo and npz, a folder for slicermorph and csv; written whole or not at all.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ExportError
+        Another format.
+    OutputError
+        A place that cannot be written, or that holds something else than an earlier export.
+    """
+    if to not in EXPORTS:
+        raise ExportError(f"to: expected one of {tuple(EXPORTS)}, got {to!r}")
+    out = Path(out)
+    EXPORTS[to](atlas, out)
+    return out
+
+
+def export_statismo(atlas: Atlas, out: Path) -> None:
+    """Write the statistical model alone, without the subjects that ``model.h5`` also holds."""
+    import h5py
+
+    _refuse_atlas(out)
+    with _file(out) as place, h5py.File(place, "w") as file:
+        write_models(file, atlas.model, atlas.alignment, atlas.provenance)
+
+
+def export_slicermorph(atlas: Atlas, out: Path) -> None:
+    """Write a result folder of SlicerMorph's module GPA, which its "load previous analysis" opens.
+
+    Coordinates are aligned as in the atlas, LPS mm, missing landmarks where they are expected.
+    Landmarks are numbered from 1 as GPA does; ``landmarks.csv`` gives their names.
+
+    Notes
+    -----
+    Headers, orders and the lack of a header in ``eigenvalues.csv`` follow ``writeOutData`` and
+    ``onLoadFromFile`` of GPA.py (github.com/SlicerMorph/SlicerMorph).  The size column is
+    ``centroid`` there; earlier versions wrote ``centeroid``, which no longer loads.  Two things
+    differ on purpose: variances are n - 1 where GPA divides by n, and ``Eigenvectors`` of
+    the log names the file that is there, ``eigenvector.csv``, where GPA writes
+    ``eigenvectors.csv``.  ``Boas`` is true where sizes were kept.
+    """
+    part = marginal(atlas.model)
+    modes = part.model.modes.reshape(len(part.model.variance), -1)
+    pcs = [f"PC {k + 1}" for k in range(len(modes))]
+    rows = [f"LM {i + 1}" for i in range(atlas.model.scheme.size)]
+    columns = [f"{row}_{axis}" for row in rows for axis in AXES]
+    with _folder(atlas, out, "slicermorph") as folder:
+        _table(folder / "outputData.csv", _output_data(atlas, columns))
+        _table(folder / "meanShape.csv", [["", *AXES], *_labelled(rows, part.model.mean)])
+        _table(folder / "eigenvector.csv", [["", *pcs], *_labelled(columns, modes.T)])
+        _table(
+            folder / "eigenvalues.csv",
+            ([name, v] for name, v in zip(pcs, part.model.variance.tolist(), strict=True)),
+        )
+        scores = _scores(atlas, part) * np.sqrt(part.model.variance)
+        subjects = atlas.alignment.landmarks.subject_ids
+        _table(folder / "pcScores.csv", [["Sample_name", *pcs], *_labelled(subjects, scores)])
+        names = zip(rows, atlas.model.scheme.names, strict=True)
+        _table(folder / "landmarks.csv", [["landmark", "name"], *names])
+        _json(folder / "analysis.json", _gpa_log(atlas))
+
+
+def export_csv(atlas: Atlas, out: Path) -> None:
+    """Write the model as CSV tables in full precision: every number reads back to the bit."""
+    model = atlas.model
+    names, modes = model.scheme.names, [f"mode{k + 1}" for k in range(model.n_modes)]
+    loads = zip(
+        ((name, axis) for name in names for axis in "xyz"),
+        model.modes.reshape(model.n_modes, -1).T.tolist(),
+        strict=True,
+    )
+    subjects = atlas.alignment.landmarks.subject_ids
+    scores = model.scores(atlas.alignment.points)
+    with _folder(atlas, out, "csv") as folder:
+        header = ["landmark", "x_mm", "y_mm", "z_mm"]
+        _table(folder / "mean.csv", [header, *_labelled(names, model.mean)])
+        _table(
+            folder / "modes.csv",
+            [["landmark", "axis", *modes], *([*place, *row] for place, row in loads)],
+        )
+        pairs = np.stack([model.variance, model.explained], axis=1)
+        _table(
+            folder / "variance.csv",
+            [["mode", "variance_mm2", "share"], *_labelled(modes, pairs)],
+        )
+        _table(folder / "names.csv", _names_table(atlas))
+        _table(
+            folder / "scores.csv",
+            [["subject", *(f"{m}_sd" for m in modes)], *_labelled(subjects, scores)],
+        )
+
+
+def export_npz(atlas: Atlas, out: Path) -> None:
+    """Write the model as one ``.npz`` that ``numpy.load(allow_pickle=False)`` reads."""
+    model, alignment = atlas.model, atlas.alignment
+    with _file(out) as place, place.open("wb") as stream:
+        np.savez_compressed(
+            stream,
+            mean=model.mean,
+            modes=model.modes,
+            variance=model.variance,
+            noise=noise_variance(model),
+            weights=alignment.weights,
+            names=np.array(model.scheme.names),
+            mirror=model.scheme.mirror,
+            subjects=np.array(alignment.landmarks.subject_ids),
+            points=alignment.points,
+            status=alignment.landmarks.status,
+            scores=model.scores(alignment.points),
+            provenance=np.array(_source(atlas, "npz")),
+        )
+
+
+EXPORTS: dict[str, Callable[[Atlas, Path], None]] = {
+    "statismo": export_statismo,
+    "slicermorph": export_slicermorph,
+    "csv": export_csv,
+    "npz": export_npz,
+}
+
+
+def _output_data(atlas: Atlas, columns: list[str]) -> Iterator[list[Any]]:
+    """Procrustes distance from the mean, centroid size and coordinates of each subject."""
+    alignment = atlas.alignment
+    yield ["Sample_name", "proc_dist", "centroid", *columns]
+    for i, subject in enumerate(alignment.landmarks.subject_ids):
+        points = alignment.completed[i]
+        distance = float(np.linalg.norm(points - atlas.model.mean))
+        # Centroid size is that before scaling, as in GPA.
+        size = float(np.linalg.norm(points - points.mean(axis=0)) / alignment.scale[i])
+        yield [subject, distance, size, *points.ravel().tolist()]
+
+
+def _gpa_log(atlas: Atlas) -> dict[str, Any]:
+    date, _, time = str(atlas.provenance.get("created", "")).partition("T")
+    extension = ".mrk.json"
+    log = {
+        "Date": date,
+        "Time": time.removesuffix("Z"),
+        "InputPath": "",
+        "OutputPath": "",
+        "Files": [f"{s}{extension}" for s in atlas.alignment.landmarks.subject_ids],
+        "LMFormat": extension,
+        "NumberLM": atlas.model.scheme.size,
+        "ExcludedLM": [],
+        "Boas": atlas.alignment.scaling == "none",
+        "MeanShape": "meanShape.csv",
+        "Eigenvalues": "eigenvalues.csv",
+        "Eigenvectors": "eigenvector.csv",
+        "OutputData": "outputData.csv",
+        "PCScores": "pcScores.csv",
+        "SemiLandmarks": [],
+        # The module writes CovariatesFile, its schema and SlicerMorphR say Covariates.
+        "CovariatesFile": "",
+        "Covariates": "",
+    }
+    return {"@schema": GPA_SCHEMA, "GPALog": [log]}
+
+
+def _names_table(atlas: Atlas) -> Iterator[list[Any]]:
+    scheme = atlas.model.scheme
+    blocks = [b.name for b in scheme.blocks for _ in range(b.size)]
+    noise, weights = noise_variance(atlas.model).tolist(), atlas.alignment.weights.tolist()
+    yield ["landmark", "block", "mirror", "weight", "noise_mm2"]
+    for i, name in enumerate(scheme.names):
+        yield [name, blocks[i], scheme.names[scheme.mirror[i]], weights[i], noise[i]]
+
+
+def _scores(atlas: Atlas, part: Marginal) -> np.ndarray:
+    """Scores (S, k) of the subjects in the modes of an exported model, SD."""
+    return atlas.model.scores(atlas.alignment.points) @ part.turn.T
+
+
+def _labelled(labels: Iterable[str], values: np.ndarray) -> Iterator[list[Any]]:
+    for label, row in zip(labels, values.tolist(), strict=True):
+        yield [label, *row]
+
+
+def _table(path: Path, rows: Iterable[Iterable[Any]]) -> None:
+    stream = io.StringIO()
+    # The csv module writes the shortest text that reads back to the same float.
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    write_file(path, stream.getvalue())
+
+
+def _json(path: Path, document: object) -> None:
+    write_file(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _source(atlas: Atlas, to: str) -> str:
+    document = {"format": to, "coordinates": "LPS", "unit": "mm", **atlas.provenance}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+@contextmanager
+def _folder(atlas: Atlas, out: Path, to: str) -> Iterator[Path]:
+    with new_folder(out, proof=PROOF) as folder:
+        write_file(folder / PROOF, _source(atlas, to))
+        yield folder
+
+
+@contextmanager
+def _file(out: Path) -> Iterator[Path]:
+    if out.is_dir():
+        raise OutputError(f"{out}: expected the name of a file, got a folder")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with new_file(out) as place:
+            yield place
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error}); choose another place") from None
+
+
+def _refuse_atlas(out: Path) -> None:
+    """The file of an atlas holds more than an export of it; do not lose that."""
+    import h5py
+
+    if out.is_file() and h5py.is_hdf5(out):
+        with h5py.File(out, "r") as file:
+            if "atlas" in file:
+                raise OutputError(
+                    f"{out}: expected nothing there or an earlier export, got an atlas, which "
+                    "opens in scalismo as it is; choose another place"
+                )
