@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import chi
 
+from analysis.products import describe_columns, write_table_folder
 from atlas.predict import LEVELS, Predictor, errors_mm, fit_predictor, hidden, posterior_of
 from atlas.shape.alignment import Alignment
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.holdout import Holdout, given_mask, leave_one_out
-from atlas.shape.model import ShapeModel, fit_shape_model
+from atlas.shape.model import ShapeModel
 from atlas.shape.smooth_bias import SmoothBias, with_smooth_bias
+from atlas.store import Atlas
 
 # What the smooth bias is shown with: a millimetre on the walls, five on the roots, 60 mm long.
 BIAS = SmoothBias({"tube": 1.0, "root": 5.0}, 60.0)
@@ -174,3 +178,38 @@ def _balls(after: ShapeModel) -> Intervals:
     """Radii of balls by the mean SD per axis: chi with 3 degrees of freedom."""
     sd = np.sqrt((after.landmark_sd**2).mean(axis=1))
     return after.mean, {level: float(chi(3).ppf(level)) * sd for level in LEVELS}
+
+
+COLUMNS = {
+    "prediction_error.csv": {
+        "level, side": "of the root",
+        "stretch": "begin, trace, ganglion, or all of what was measured",
+        "n": "subjects left out in turn, of everything",
+        "error_mm": "root mean square distance of prediction and truth",
+        "baseline_mm": "the same for the mean shape put onto sac and cord",
+        "gain_mm, gain_low_mm, gain_high_mm": "baseline minus error, mean over subjects, 95 % "
+        "bootstrap interval over subjects",
+        "better": "yes or no where the interval is on one side of 0, else unclear",
+    },
+    "prediction_coverage.csv": {
+        "interval": "how it was made: calibrated, gaussian, or gaussian with a smooth bias",
+        "nominal": "share it should hold",
+        "coverage, coverage_low, coverage_high": "share held: mean, least and most over subjects",
+        "radius_mm": "mean radius of the balls",
+        "error_mm": "root mean square error of the prediction it stands about",
+        "n": "subjects left out in turn, of everything",
+    },
+}
+
+
+def write_prediction_tables(atlas: Atlas, _dataset: object, out: Path) -> list[Path]:
+    """Write ``out/prediction/``: roots from sac and cord, every subject left out of everything."""
+    folds = list(prediction_folds(atlas.alignment, ("dura", "cord")))
+    tables = {
+        "prediction_error.csv": error_table(folds),
+        "prediction_coverage.csv": coverage_table(folds),
+    }
+    lines = ["# Prediction of the roots from dura and cord", ""]
+    for name, columns in COLUMNS.items():
+        lines += describe_columns(name, columns)
+    return write_table_folder(atlas, tables, out / "prediction", "\n".join(lines) + "\n")

@@ -5,6 +5,7 @@ Registered as entry points ``atlas.products``: nothing in ``atlas`` may import f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -153,17 +154,43 @@ def write_tables(atlas: Atlas, dataset: Dataset, out: Path) -> list[Path]:
         The files.  Every table ends with a column ``cohort``: ``imaged``, or the notice of
         generated data.
     """
-    folder = out / "tables"
+    return write_table_folder(atlas, make_tables(atlas, dataset), out / "tables", _readme(atlas))
+
+
+def write_table_folder(
+    atlas: Atlas, tables: Mapping[str, pd.DataFrame], folder: Path, readme: str
+) -> list[Path]:
+    """Write tables as CSV that say whose they are, and a README beside them.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    tables : mapping of file name to DataFrame
+    folder : Path
+        Made if it is not there.
+    readme : str
+
+    Returns
+    -------
+    list of Path
+        The files; every table ends with a column ``cohort``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     cohort = atlas.provenance["notice"] or IMAGED
     written = []
-    for name, table in make_tables(atlas, dataset).items():
+    for name, table in tables.items():
         text = table.assign(cohort=cohort).to_csv(
             index=False, float_format=FLOAT_FORMAT, lineterminator="\n"
         )
         written.append(write_file(folder / name, text))
-    written.append(write_file(folder / "README.md", _readme(atlas)))
+    written.append(write_file(folder / "README.md", readme))
     return written
+
+
+def describe_columns(name: str, columns: Mapping[str, str]) -> list[str]:
+    """Lines of a README on the columns of one table."""
+    rows = [f"| {column} | {text} |" for column, text in columns.items()]
+    return ["", f"## {name}", "", "| column | says |", "|---|---|", *rows]
 
 
 def make_tables(atlas: Atlas, dataset: Dataset) -> dict[str, pd.DataFrame]:
@@ -202,8 +229,7 @@ def _readme(atlas: Atlas) -> str:
         "Numbers have six significant digits; an empty field is a missing value.",
     ]
     for name, columns in COLUMNS.items():
-        lines += ["", f"## {name}", "", "| column | says |", "|---|---|"]
-        lines += [f"| {column} | {text} |" for column, text in columns.items()]
+        lines += describe_columns(name, columns)
     lines += ["", "## Measures", "", "| measure | says |", "|---|---|"]
     lines += [f"| {name} | {text} |" for name, text in MEASURES.items()]
     lines += [

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from atlas.data.subject import Subject
     from atlas.mesh.surfaces import Surfaces, surfaces
     from atlas.shape.alignment import Alignment, align
+    from atlas.shape.estimation import fit_shape_model
     from atlas.shape.landmarks import LandmarkSet, place_landmarks
-    from atlas.shape.model import ShapeModel, fit_shape_model
+    from atlas.shape.model import ShapeModel
     from atlas.shape.scheme import Anatomy, LandmarkScheme
     from atlas.store import Atlas, Settings, load_atlas, save_atlas
 
@@ -46,7 +47,7 @@ _HOMES = {
     "Surfaces": "atlas.mesh.surfaces",
     "align": "atlas.shape.alignment",
     "build_atlas": "atlas.build",
-    "fit_shape_model": "atlas.shape.model",
+    "fit_shape_model": "atlas.shape.estimation",
     "load_atlas": "atlas.store",
     "place_landmarks": "atlas.shape.landmarks",
     "read_dataset": "atlas.data.dataset",

@@ -24,12 +24,12 @@ from atlas.files import new_folder, write_file
 from atlas.mesh.formats import write_surfaces
 from atlas.mesh.surfaces import surfaces
 from atlas.shape.alignment import align
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.field_of_view import field_of_view_findings
 from atlas.shape.landmarks import place_landmarks
-from atlas.shape.model import fit_shape_model
 from atlas.shape.plausibility import find_implausible
 from atlas.shape.sliding import slide_landmarks
-from atlas.store import Atlas, Settings, save_atlas
+from atlas.store import Atlas, Settings, load_atlas, save_atlas
 
 ATTRIBUTION = (
     "Liu J, Zhang W, Zhou Y, Xu L, Chu Y-H, Jia F. Markers, QC results and generated models "
@@ -40,6 +40,7 @@ DISCLAIMER = "Research software; not a medical device and not for clinical decis
 # Packages that a product of the build comes from: tables and figures live in `analysis`, which
 # stands on this package and so cannot be imported by it.  They register themselves.
 PRODUCTS = "atlas.products"
+EVALUATIONS = "atlas.evaluations"
 PROOF = "provenance.json"
 MESH_MODES = 3
 MESH_SD = 2.0
@@ -212,6 +213,36 @@ def build_demo(out: str | Path, *, seed: int = 1, stage: Stage = _quiet) -> Atla
         stage("making the built-in cohort")
         write_surrogate_cohort(folder / "cohort", seed=seed)
         return build(folder / "cohort", folder / "atlas", seed=seed, stage=stage)
+
+
+def evaluate(
+    model: str | Path,
+    dataset: str | Path | None,
+    out: str | Path,
+    *,
+    stage: Stage = _quiet,
+) -> None:
+    """Write how good an atlas is: everything registered under ``atlas.evaluations``.
+
+    Parameters
+    ----------
+    model : str or Path
+        As :func:`atlas.load_atlas` takes it.
+    dataset : str or Path, optional
+        Of the same subjects, for what needs the annotations: the floor of their noise.
+    out : str or Path
+        A new folder, or that of an earlier evaluation, which is replaced.
+    stage : callable
+        As in :func:`build`.
+    """
+    atlas = load_atlas(model)
+    annotations = read_dataset(dataset) if dataset is not None else None
+    with new_folder(Path(out), proof=PROOF) as folder:
+        for entry in sorted(entry_points(group=EVALUATIONS), key=lambda e: e.name):
+            stage(f"evaluating: {entry.name}")
+            entry.load()(atlas, annotations, folder)
+        document = json.dumps(dict(atlas.provenance), indent=2, ensure_ascii=False)
+        write_file(folder / PROOF, document + "\n")
 
 
 def write_meshes(atlas: Atlas, folder: Path) -> None:

@@ -313,6 +313,24 @@ def _print_model_findings(atlas: Atlas) -> None:
 
 
 @app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="model.h5, or the folder of a build.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the result.")] = Path(
+        "evaluation"
+    ),
+    dataset: Annotated[
+        Path | None, typer.Option(help="Its annotations, for the floor of their noise.")
+    ] = None,
+) -> None:
+    """Say how good an atlas is: generalisation, specificity, stability, prediction."""
+    with _plain_errors(), _progress() as stage:
+        from atlas.build import evaluate as evaluate_folder
+
+        evaluate_folder(model, dataset, out, stage=stage)
+    typer.echo(f"written to {out}")
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="model.h5, or the folder of a build.")],
     markers: Annotated[Path, typer.Argument(help="A subject's folder with a part of its markers.")],

@@ -13,9 +13,10 @@ from atlas.data.dataset import Dataset
 from atlas.data.subject import Subject
 from atlas.errors import AtlasError
 from atlas.shape.alignment import Alignment, align_onto
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.holdout import Holdout, given_mask, leave_one_out, visible
 from atlas.shape.landmarks import place_landmarks
-from atlas.shape.model import ShapeModel, fit_shape_model
+from atlas.shape.model import ShapeModel
 from atlas.shape.scheme import Anatomy, LandmarkScheme, Status
 
 LEVELS = (0.5, 0.8, 0.95)

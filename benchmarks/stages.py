@@ -21,8 +21,8 @@ from atlas.build import check_dataset, write_meshes
 from atlas.data.dataset import read_dataset
 from atlas.data.surrogate import write_surrogate_cohort
 from atlas.shape.alignment import align
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.landmarks import place_landmarks
-from atlas.shape.model import fit_shape_model
 from atlas.store import Atlas, Settings, save_atlas
 
 

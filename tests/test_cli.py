@@ -131,3 +131,15 @@ def test_demo_makes_a_cohort_and_its_atlas_and_says_what_to_open(tmp_path):
     assert "generated from published measurements, not imaging data" in result.output
     assert (tmp_path / "demo" / "atlas" / "figures" / "anatomy.png").is_file()
     assert f"Open first: {tmp_path / 'demo'}" in result.output
+
+
+@pytest.mark.slow
+def test_evaluate_writes_how_good_an_atlas_is(cohort, tmp_path):
+    dataset = specimens.write_dataset(tmp_path / "markers", specimens.make_dataset(6))
+    assert atlas("build", dataset, "-o", tmp_path / "out").exit_code == 0
+    result = atlas("evaluate", tmp_path / "out", "-o", tmp_path / "how", "--dataset", dataset)
+    assert result.exit_code == 0, result.output
+    tables = sorted(p.name for p in (tmp_path / "how").rglob("*.csv"))
+    assert {"generalisation.csv", "specificity.csv", "prediction_error.csv"} <= set(tables)
+    coverage = (tmp_path / "how" / "prediction" / "prediction_coverage.csv").read_text()
+    assert "calibrated" in coverage

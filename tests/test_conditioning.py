@@ -5,7 +5,9 @@ import pytest
 from populations import posed_population
 
 from atlas.shape.alignment import align
-from atlas.shape.model import ShapeModel, ShapeModelError, fit_shape_model
+from atlas.shape.components import ShapeModelError
+from atlas.shape.estimation import fit_shape_model
+from atlas.shape.model import ShapeModel
 
 
 @pytest.fixture(scope="module")

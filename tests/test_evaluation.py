@@ -23,9 +23,9 @@ from atlas.data.dataset import Dataset, read_dataset
 from atlas.data.subject import LEVELS, RootKey
 from atlas.data.surrogate import write_surrogate_cohort
 from atlas.shape.alignment import align
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.field_of_view import PREDICTORS, field_of_view_findings
 from atlas.shape.landmarks import place_landmarks
-from atlas.shape.model import fit_shape_model
 from atlas.shape.scheme import LandmarkScheme
 
 SMALL = LandmarkScheme.standard(root=9, dura=(12, 8), cord=(10, 8))

@@ -20,7 +20,7 @@ from atlas.exchange.exports import EXPORTS, ExportError, export_atlas
 from atlas.exchange.statismo_reader import read_statismo
 from atlas.files import OutputError
 from atlas.shape.alignment import align
-from atlas.shape.model import fit_shape_model
+from atlas.shape.estimation import fit_shape_model
 from atlas.store import Atlas, Settings, load_atlas, save_atlas
 
 

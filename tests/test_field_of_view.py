@@ -15,6 +15,7 @@ from atlas.data.dataset import Dataset, read_dataset
 from atlas.data.subject import Severity, Subject
 from atlas.shape.alignment import align
 from atlas.shape.dependence import mode_dependence
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.field_of_view import (
     PREDICTORS,
     entering_predictors,
@@ -24,7 +25,6 @@ from atlas.shape.field_of_view import (
     leading_modes,
 )
 from atlas.shape.landmarks import place_landmarks
-from atlas.shape.model import fit_shape_model
 from atlas.shape.scheme import LandmarkScheme
 
 N = 14

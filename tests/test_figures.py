@@ -27,8 +27,9 @@ from analysis.figures import (
 )
 from atlas.data.subject import LEVELS
 from atlas.shape.alignment import align
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.landmarks import place_landmarks
-from atlas.shape.model import ShapeModel, fit_shape_model
+from atlas.shape.model import ShapeModel
 from atlas.shape.scheme import LandmarkScheme
 
 NOTICE = "generated from nothing at all"

@@ -8,9 +8,9 @@ import specimens
 from populations import SMALL, posed_population, principal_angle, with_gaps
 
 from atlas.shape.alignment import AlignmentError, align, align_onto
-from atlas.shape.components import Factors, expected_scores
+from atlas.shape.components import Factors, ShapeModelError, expected_scores
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.landmarks import LandmarkSet, place_landmarks
-from atlas.shape.model import ShapeModelError, fit_shape_model
 from atlas.shape.ppca import fit_factors
 from atlas.shape.scheme import LandmarkScheme, Status
 

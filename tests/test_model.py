@@ -12,15 +12,10 @@ from test_alignment import posed
 
 from atlas.data.dataset import read_dataset
 from atlas.shape.alignment import align
-from atlas.shape.components import principal_components
+from atlas.shape.components import ShapeModelError, principal_components
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.landmarks import place_landmarks
-from atlas.shape.model import (
-    ShapeModel,
-    ShapeModelError,
-    fit_shape_model,
-    left_half,
-    mode_signs,
-)
+from atlas.shape.model import ShapeModel, left_half, mode_signs
 from atlas.shape.scheme import LandmarkScheme
 
 SMALL = LandmarkScheme.standard(root=9, dura=(12, 8), cord=(10, 8))

@@ -12,8 +12,8 @@ from analysis.morphometry import MEASURES
 from analysis.products import COLUMNS, write_figures, write_tables
 from atlas.build import ATTRIBUTION, DISCLAIMER
 from atlas.shape.alignment import align
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.landmarks import place_landmarks
-from atlas.shape.model import fit_shape_model
 from atlas.shape.scheme import LandmarkScheme
 from atlas.store import Atlas, Settings
 

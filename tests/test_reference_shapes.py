@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from atlas.shape.alignment import align
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.landmarks import LandmarkSet
-from atlas.shape.model import fit_shape_model
 from atlas.shape.scheme import LandmarkScheme, Status
 from atlas.shape.transforms import best_rotation, cross_covariance
 

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from atlas.shape.alignment import align, anchor_weights
 from atlas.shape.curves import arc_length
-from atlas.shape.model import fit_shape_model
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.scheme import Block, LandmarkScheme
 from atlas.shape.smooth_bias import (
     SmoothBias,

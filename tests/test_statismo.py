@@ -18,7 +18,8 @@ from atlas.exchange.statismo import ModelInfo, StatismoError, StatisticalModel, 
 from atlas.exchange.statismo_reader import read_catalog, read_scalismo_json, read_statismo
 from atlas.mesh.surfaces import Mesh
 from atlas.shape.alignment import align
-from atlas.shape.model import ShapeModel, fit_shape_model
+from atlas.shape.estimation import fit_shape_model
+from atlas.shape.model import ShapeModel
 from atlas.store import Settings, save_atlas
 
 SETTINGS = Settings(root=7, dura=(9, 8), cord=(6, 8), weights="area")

@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 from test_alignment import posed, with_points
 
 from atlas.shape.alignment import AlignmentError, align
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.landmarks import LandmarkSet, place_landmarks
-from atlas.shape.model import fit_shape_model
 from atlas.shape.scheme import LandmarkScheme, Status
 from atlas.shape.symmetry import decompose, reflect
 

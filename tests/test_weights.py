@@ -6,8 +6,8 @@ import specimens
 from populations import SMALL
 
 from atlas.shape.alignment import align, centroid_size
+from atlas.shape.estimation import fit_shape_model
 from atlas.shape.landmarks import place_landmarks
-from atlas.shape.model import fit_shape_model
 from atlas.shape.weights import WeightsError, landmark_weights, represented_area
 
 

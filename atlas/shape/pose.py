@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
+from atlas.arrays import read_only
 from atlas.errors import AtlasError
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.scheme import LandmarkScheme
@@ -135,6 +137,7 @@ class Pose:
         return total / self.present.sum(axis=0)[:, None]
 
 
+@lru_cache(maxsize=64)
 def anchor_weights(scheme: LandmarkScheme, anchor: str) -> np.ndarray:
     """The anchor as a weighted mean of landmarks.
 
@@ -172,7 +175,7 @@ def anchor_weights(scheme: LandmarkScheme, anchor: str) -> np.ndarray:
             "anchor: expected dura-apex, conus, centroid or the name of a landmark, ring, block or "
             f"level (root/L1), got {anchor!r}"
         )
-    return chosen / chosen.sum()
+    return read_only(chosen / chosen.sum(), (scheme.size,), "anchor")
 
 
 def centroid_size(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
