@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from atlas.arrays import read_only
-from atlas.shape.components import Factors, signal_modes
+from atlas.shape.completion import Rest, complete, factors_of_whole_shapes, settle
+from atlas.shape.components import Factors
 from atlas.shape.handedness import dorsal_offset, refuse_wrong_handed
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.pose import AlignmentError, Motion, Pose, anchor_weights, centroid_size
-from atlas.shape.ppca import fit_factors
 from atlas.shape.scheme import LandmarkScheme, Status
 from atlas.shape.transforms import frame, is_mirrored, line_direction
 from atlas.shape.weights import landmark_weights
@@ -35,12 +35,6 @@ SCALINGS = ("none", "unit")
 # Generalised Procrustes converges linearly, by a factor of the order of the shape variance over
 # the size: some ten rounds; the limit only stops what does not converge at all.
 MAXIMUM_ITERATIONS = 200
-# With the expectation of missing landmarks in the loop it converges more slowly: what is told by
-# the shapes about the pose and by the pose about the shapes has to settle.
-MAXIMUM_ROUNDS = 300
-ROUNDS_BETWEEN = 5
-GROUP_REST = 1e-7
-REST = 1e-13
 # Change of the mean from round to round over its size.
 TOLERANCE = 1e-13
 
@@ -166,7 +160,7 @@ def align(
     refuse_wrong_handed(landmarks)
     factors = None
     if not pose.present.all():
-        pose, rest, factors = _complete(landmarks, pose, rest, (anchor, rotation, scale))
+        pose, rest, factors = complete(landmarks, pose, rest, (anchor, rotation, scale))
     canonical = _canonical_rotation(rest.mean, landmarks.scheme, rotation)
     return _aligned(
         landmarks,
@@ -215,9 +209,11 @@ def align_onto(landmarks: LandmarkSet, reference: Alignment) -> Alignment:
     )
     factors, settled = None, True
     if not pose.present.all():
-        factors = reference.factors or _factors_of_whole_shapes(reference)
+        factors = reference.factors or factors_of_whole_shapes(
+            reference.completed, reference.weights
+        )
         choices = (reference.anchor, rotation, scale)
-        pose, motion, settled = _settle(
+        pose, motion, settled = settle(
             landmarks,
             pose,
             motion,
@@ -238,17 +234,7 @@ def align_onto(landmarks: LandmarkSet, reference: Alignment) -> Alignment:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rest:
-    """A mean that rests, the motions onto it, and how it came to rest."""
-
-    mean: np.ndarray
-    motion: Motion
-    rounds: int
-    converged: bool
-
-
-def _rest(pose: Pose, turns: np.ndarray, rotation: str, scale: str) -> _Rest:
+def _rest(pose: Pose, turns: np.ndarray, rotation: str, scale: str) -> Rest:
     """Mean and motions by turns until the mean rests."""
     mean = pose.mean(Motion(np.ones(len(turns)), turns, np.zeros((len(turns), 3))))
     change, rounds = np.inf, 0
@@ -258,75 +244,7 @@ def _rest(pose: Pose, turns: np.ndarray, rotation: str, scale: str) -> _Rest:
         updated = pose.mean(motion.centred())
         change = float(np.linalg.norm(updated - mean) / np.linalg.norm(updated))
         mean, rounds = updated, rounds + 1
-    return _Rest(mean, pose.onto(mean, rotation, scale), rounds, change <= TOLERANCE)
-
-
-def _complete(
-    landmarks: LandmarkSet, pose: Pose, rest: _Rest, choices: tuple[str, str, str]
-) -> tuple[Pose, _Rest, Factors]:
-    """Expectation of what is missing and alignment by turns, until the shapes rest."""
-    anchor, rotation, scale = choices
-    present = pose.present > 0
-    motion, mean, change, rounds = rest.motion, rest.mean, np.inf, rest.rounds
-    shapes = np.where(present[..., None], pose.moved(motion), mean)
-    weighted = _weighted(shapes, pose.emphasis)
-    factors = Factors.of(weighted, signal_modes(weighted, present))
-    while change > GROUP_REST and rounds < MAXIMUM_ROUNDS:
-        before, weighted = shapes, _weighted(shapes, pose.emphasis)
-        factors = fit_factors(weighted, present, start=factors, rounds=ROUNDS_BETWEEN).factors
-        pose = _filled(landmarks, pose, motion, factors, anchor)
-        motion = pose.onto(mean, rotation, scale)
-        shapes = pose.moved(motion)
-        mean = shapes.mean(axis=0)
-        change = float(np.linalg.norm(shapes - before) / np.linalg.norm(shapes))
-        rounds += 1
-    # Mean and factors now stand; each subject comes to rest on them as a new one would.
-    pose, motion, _ = _settle(landmarks, pose, motion, mean=mean, factors=factors, choices=choices)
-    return pose, _Rest(mean, motion, rounds, change <= GROUP_REST), factors
-
-
-def _settle(
-    landmarks: LandmarkSet,
-    pose: Pose,
-    motion: Motion,
-    *,
-    mean: np.ndarray,
-    factors: Factors,
-    choices: tuple[str, str, str],
-    size: float | None = None,
-) -> tuple[Pose, Motion, bool]:
-    """Expectation and pose by turns with the group held fixed, until the shapes rest."""
-    anchor, rotation, scale = choices
-    shapes, change, rounds = pose.moved(motion), np.inf, 0
-    while change > REST and rounds < MAXIMUM_ROUNDS:
-        before = shapes
-        pose = _filled(landmarks, pose, motion, factors, anchor)
-        motion = pose.onto(mean, rotation, scale, size=size)
-        shapes = pose.moved(motion)
-        change = float(np.linalg.norm(shapes - before) / np.linalg.norm(shapes))
-        rounds += 1
-    return pose, motion, change <= REST
-
-
-def _factors_of_whole_shapes(reference: Alignment) -> Factors:
-    weighted = _weighted(reference.completed, reference.weights)
-    everything = np.ones(weighted.shape[:2], dtype=bool)
-    return Factors.of(weighted, signal_modes(weighted, everything))
-
-
-def _filled(
-    landmarks: LandmarkSet, pose: Pose, motion: Motion, factors: Factors, anchor: str
-) -> Pose:
-    """The pose of subjects whose missing landmarks stand where they are expected."""
-    present = landmarks.status != Status.MISSING
-    weighted = _weighted(pose.moved(motion), pose.emphasis)
-    expected = _weighted(factors.expected(weighted, present), 1 / pose.emphasis)
-    raw = np.where(present[..., None], landmarks.points, pose.back(motion, expected))
-    return Pose.of(raw, landmarks, anchor, pose.emphasis)
-
-
-def _weighted(shapes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return shapes * np.sqrt(weights)[:, None]
+    return Rest(mean, pose.onto(mean, rotation, scale), rounds, change <= TOLERANCE)
 
 
 def _aligned(
