@@ -48,7 +48,8 @@ class Predictor:
         holds a landmark at that level.
     error_mm, baseline_mm : float
         Root mean square error of the hidden measured landmarks when left out: predicted, and by the
-        mean shape put onto what is given.
+        mean shape put onto what is given.  Modes and noise were chosen by the first, which
+        flatters it; :mod:`analysis.prediction` leaves each subject out of the choice too.
     n_subjects : int
     """
 

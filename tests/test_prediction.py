@@ -4,17 +4,23 @@ import numpy as np
 import pytest
 import specimens
 
+from analysis.bias_choice import bias_table
 from analysis.prediction import coverage_table, error_table, prediction_folds
 from atlas.predict import LEVELS, errors_mm
 from atlas.shape.alignment import align
 from atlas.shape.landmarks import place_landmarks
 from atlas.shape.scheme import LandmarkScheme
+from atlas.shape.smooth_bias import SmoothBias
 
 
 @pytest.fixture(scope="module")
-def folds():
+def reference():
     scheme = LandmarkScheme.standard(root=9, dura=(12, 8), cord=(10, 8))
-    reference = align(place_landmarks(specimens.make_dataset(8, seed=4), scheme))
+    return align(place_landmarks(specimens.make_dataset(8, seed=4), scheme))
+
+
+@pytest.fixture(scope="module")
+def folds(reference):
     return list(prediction_folds(reference, ("dura", "cord")))
 
 
@@ -47,7 +53,7 @@ def test_a_level_that_is_predicted_no_better_is_said_to_be_so(folds):
 
 
 def test_coverage_is_counted_for_every_kind_of_interval(folds):
-    table = coverage_table(folds)
+    table = coverage_table(folds, bias=SmoothBias(1.0, 40.0))
     assert len(table) == 3 * len(LEVELS)
     calibrated = table[table["interval"] == "calibrated"].set_index("nominal")
     assert calibrated["coverage"].is_monotonic_increasing
@@ -57,3 +63,14 @@ def test_coverage_is_counted_for_every_kind_of_interval(folds):
     radius = fold.predictor.inflation[0.5] * fold.predictor.spread_mm[fold.where]
     assert calibrated.loc[0.5, "coverage_low"] <= (error <= radius).mean()
     assert calibrated.loc[0.5, "coverage_high"] >= (error <= radius).mean()
+
+
+def test_the_bias_with_the_largest_log_density_is_chosen_and_widens_intervals(reference):
+    biases = {"none": None, "some": SmoothBias(1.0, 60.0), "far too much": SmoothBias(50.0, 60.0)}
+    table = bias_table(reference, biases=biases).set_index("bias")
+    assert table["chosen"].sum() == 1
+    assert table["log_density"].idxmax() == table.index[table["chosen"]][0]
+    assert table.loc["some", "coverage_95"] > table.loc["none", "coverage_95"]
+    assert table.loc["far too much", "coverage_95"] == pytest.approx(1)
+    assert not table.loc["far too much", "chosen"]
+    assert (table["n"] == 8).all()
