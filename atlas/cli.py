@@ -337,20 +337,24 @@ def predict(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the result.")] = Path(
         "prediction"
     ),
-    given: Annotated[str, typer.Option(help="Structures to predict from, by comma.")] = "dura,cord",
+    given: Annotated[
+        str | None,
+        typer.Option(help="Structures to predict from, by comma; what is there of dura and cord."),
+    ] = None,
 ) -> None:
     """Predict the roots of a subject from its dura and cord, with calibrated intervals."""
     with _plain_errors(), _progress() as stage:
         from atlas.data.dataset import read_dataset
-        from atlas.predict import fit_predictor, only_subject
+        from atlas.predict import fit_predictor, only_subject, walls_of
         from atlas.predict import predict as predict_subject
         from atlas.prediction_files import root_predictions, write_prediction
         from atlas.store import load_atlas
 
         atlas = load_atlas(model)
-        subject = only_subject(read_dataset(markers))
+        subject = only_subject(read_dataset(markers, optional=("cord",)))
+        structures = tuple(given.split(",")) if given else walls_of(subject)
         stage("leaving out each subject of the atlas")
-        predictor = fit_predictor(atlas.alignment, tuple(given.split(",")))
+        predictor = fit_predictor(atlas.alignment, structures)
         stage("predicting")
         prediction = predict_subject(atlas.alignment, atlas.model, predictor, subject)
         write_prediction(atlas, prediction, out)

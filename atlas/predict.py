@@ -204,6 +204,11 @@ def only_subject(dataset: Dataset) -> Subject:
     return dataset.subjects[0]
 
 
+def walls_of(subject: Subject) -> tuple[str, ...]:
+    """What is there of dura and cord."""
+    return tuple(name for name in ("dura", "cord") if getattr(subject, name))
+
+
 def posterior_of(model: ShapeModel, points: np.ndarray, choice: tuple[int, float]) -> ShapeModel:
     """The first modes of a model given points (L, 3), NaN where unseen; choice: modes, noise mm."""
     k, noise_mm = choice

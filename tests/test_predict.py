@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from atlas.build import build_atlas
 from atlas.cli import app
-from atlas.data.dataset import Dataset, read_dataset
+from atlas.data.dataset import Dataset, DatasetError, read_dataset
 from atlas.data.subject import Subject
 from atlas.predict import (
     LEVELS,
@@ -28,6 +28,7 @@ from atlas.predict import (
 from atlas.prediction_files import NOTICE, root_predictions, write_prediction
 from atlas.shape.alignment import align
 from atlas.shape.estimation import fit_shape_model
+from atlas.shape.fitting import MissingCordError
 from atlas.shape.holdout import HoldoutError, given_mask, leave_one_out, subset
 from atlas.shape.landmarks import place_landmarks
 from atlas.shape.scheme import LandmarkScheme, Status
@@ -225,3 +226,21 @@ def test_intervals_of_cohorts_of_14_hold_what_they_say(shared_folder, tmp_path):
     assert all(0.80 <= s[0.95] <= 1.0 for s in shares)
     assert np.mean([s[0.5] for s in shares]) == pytest.approx(0.5, abs=0.1)
     assert np.mean([s[0.8] for s in shares]) == pytest.approx(0.8, abs=0.1)
+
+
+def test_a_subject_without_a_cord_is_predicted_from_its_sac_alone(atlas, stranger, tmp_path):
+    save_atlas(atlas, tmp_path / "model.h5")
+    bare = Subject(stranger.id, stranger.dura, (), roots={}, ganglia={})
+    folder = specimens.write_subject(tmp_path / "markers", bare)
+    with pytest.raises(DatasetError, match="expected at least 4 cord contours, got 0"):
+        read_dataset(folder)
+    arguments = ["predict", tmp_path / "model.h5", folder, "-o", tmp_path / "out"]
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    assert "RMS from dura;" in result.output
+    again = read_dataset(tmp_path / "out" / "markers").subjects[0]
+    assert len(again.cord) == 10
+    found = predict(atlas.alignment, atlas.model, fit_predictor(atlas.alignment, ("dura",)), bare)
+    assert not found.seen[atlas.model.scheme.span("cord")].any()
+    with pytest.raises(MissingCordError, match="sub-01: expected cord contours, got none"):
+        place_landmarks(Dataset("", (bare,)), LandmarkScheme.standard(origin="conus"))

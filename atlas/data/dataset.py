@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -66,7 +66,7 @@ class Dataset:
         return f"{len(generated)} of {len(self.subjects)} subjects {texts}"
 
 
-def read_dataset(path: str | Path) -> Dataset:
+def read_dataset(path: str | Path, *, optional: Collection[str] = ()) -> Dataset:
     """Read a group of subjects; refuse it if any file or subject cannot be used.
 
     Parameters
@@ -74,6 +74,8 @@ def read_dataset(path: str | Path) -> Dataset:
     path : str or Path
         An archive, ``markers/``, ``derivatives/markers/``, a folder of ``sub-XX/`` or a single
         ``sub-XX/``.
+    optional : collection of str
+        ``cord``, where a subject without one is wanted all the same.
 
     Returns
     -------
@@ -85,13 +87,13 @@ def read_dataset(path: str | Path) -> Dataset:
     DatasetError
         Any error among the findings; all of them are shown together.
     """
-    dataset = survey_dataset(path)
+    dataset = survey_dataset(path, optional=optional)
     if any(f.severity is Severity.ERROR for f in dataset.findings):
         raise DatasetError(dataset.findings)
     return dataset
 
 
-def survey_dataset(path: str | Path) -> Dataset:
+def survey_dataset(path: str | Path, *, optional: Collection[str] = ()) -> Dataset:
     """Read what can be read: like :func:`read_dataset`, with errors as findings.
 
     A subject with an error is absent from ``subjects`` and named in ``findings``.
@@ -105,12 +107,13 @@ def survey_dataset(path: str | Path) -> Dataset:
     try:
         if place.is_file():
             with zipfile.ZipFile(place) as archive:
-                return _survey(ArchiveTree(archive), place, root_name="")
+                return _survey(ArchiveTree(archive), place, root_name="", optional=optional)
     except (zipfile.BadZipFile, OSError) as error:
         raise _unusable(place, f"expected a zip archive or a folder, got {error}") from None
     if not place.is_dir():
         raise _unusable(place, "expected a folder or a zip archive, got nothing there")
-    return _survey(FolderTree(place), place, root_name=place.resolve().name)
+    name = place.resolve().name
+    return _survey(FolderTree(place), place, root_name=name, optional=optional)
 
 
 def _unusable(place: Path, message: str) -> DatasetError:
@@ -123,7 +126,7 @@ def _unusable(place: Path, message: str) -> DatasetError:
     )
 
 
-def _survey(tree: FileTree, place: Path, *, root_name: str) -> Dataset:
+def _survey(tree: FileTree, place: Path, *, root_name: str, optional: Collection[str]) -> Dataset:
     try:
         names = [n for n in tree.names() if not PurePosixPath(n).name.startswith("._")]
     except OSError as error:
@@ -150,7 +153,7 @@ def _survey(tree: FileTree, place: Path, *, root_name: str) -> Dataset:
     findings += unmatched_rows(covariates, by_subject)
     subjects = []
     for identity, members in sorted(by_subject.items()):
-        reader = SubjectReader(tree, identity)
+        reader = SubjectReader(tree, identity, optional=optional)
         subject = reader.read(members, covariates.get(identity, {}))
         findings.extend(reader.findings)
         if subject is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -27,10 +27,13 @@ class SubjectReader:
     tree : FileTree
     identity : str
         Subject id.
+    optional : collection of str
+        Kinds of contours a subject may lack altogether.
     """
 
-    def __init__(self, tree: FileTree, identity: str) -> None:
+    def __init__(self, tree: FileTree, identity: str, *, optional: Collection[str] = ()) -> None:
         self.tree = tree
+        self.optional = optional
         self.identity = identity
         self.findings: list[Finding] = []
         self.contours: dict[str, list[np.ndarray]] = {"dura": [], "cord": []}
@@ -238,7 +241,14 @@ class SubjectReader:
     def _check_complete(self) -> None:
         failed = {f.place for f in self.findings if f.severity is Severity.ERROR}
         for kind, contours in self.contours.items():
-            if len(contours) < MINIMUM_CONTOURS and not any(kind in place for place in failed):
+            if not contours and kind in self.optional:
+                self._find(
+                    Severity.WARNING,
+                    f"missing-{kind}",
+                    kind,
+                    f"expected {kind} contours, got none; their landmarks are missing",
+                )
+            elif len(contours) < MINIMUM_CONTOURS and not any(kind in place for place in failed):
                 self._find(
                     Severity.ERROR,
                     "too-few-contours",

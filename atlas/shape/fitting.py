@@ -14,6 +14,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
 from atlas.data.subject import LEVELS, RootKey, Subject, stack_axis
+from atlas.errors import AtlasError
 from atlas.shape.contours import resample_contours
 from atlas.shape.curves import (
     SAMPLES_PER_SEGMENT,
@@ -33,6 +34,10 @@ BRIDGE_SAMPLES = 20 * SAMPLES_PER_SEGMENT
 HIDDEN_PARTS = (0.3, 0.5, 0.7)
 # Depth compared with an extent that was itself computed from it.
 DEPTH_TOLERANCE_MM = 1e-6
+
+
+class MissingCordError(AtlasError):
+    """A cord that was not annotated where one is needed; the text names the subject."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,12 +128,25 @@ class FittedRoot:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedSubject:
-    """A subject's structures as smooth curves and surfaces in its own frame."""
+    """A subject's structures as smooth curves and surfaces in its own frame.
+
+    ``drawn_cord`` is None where the cord was not annotated; asking for ``cord`` is then an error.
+    """
 
     subject: Subject
     dura: FittedTube
-    cord: FittedTube
+    drawn_cord: FittedTube | None
     roots: dict[RootKey, FittedRoot]
+
+    @property
+    def cord(self) -> FittedTube:
+        """The cord; MissingCordError where none was annotated."""
+        if self.drawn_cord is None:
+            raise MissingCordError(
+                f"{self.subject.id}: expected cord contours, got none; landmarks counted from the "
+                "conus, and measures of the cord, need them"
+            )
+        return self.drawn_cord
 
     @property
     def conus_depth_mm(self) -> float:
@@ -155,16 +173,17 @@ def fit_subject(subject: Subject, *, dura_around: int = 32, cord_around: int = 2
     left, dorsal, _ = subject_axes(subject).T
     top = subject.dura[0].mean(axis=0)
     axis = stack_axis(subject.dura)
-    tubes = [
-        _fit_tube(contours, n, top=top, axis=axis, dorsal=dorsal, left=left)
+    dura, cord = (
+        _fit_tube(contours, n, top=top, axis=axis, dorsal=dorsal, left=left) if contours else None
         for contours, n in ((subject.dura, dura_around), (subject.cord, cord_around))
-    ]
+    )
+    assert dura is not None  # no subject without a sac is ever read
     roots = {
         key: _fit_root(points, subject.ganglia[key])
         for key, points in subject.roots.items()
         if key in subject.ganglia
     }
-    return FittedSubject(subject, tubes[0], tubes[1], roots)
+    return FittedSubject(subject, dura, cord, roots)
 
 
 def subject_anatomy(subject: Subject, *, spacing_mm: float = 2.0) -> Anatomy:

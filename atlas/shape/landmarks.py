@@ -134,7 +134,9 @@ def _place(
         "dura": fitted.conus_depth_mm if from_conus else 0.0,
         "cord": fitted.cord.length_mm if from_conus else 0.0,
     }
-    for name, tube in (("dura", fitted.dura), ("cord", fitted.cord)):
+    for name, tube in (("dura", fitted.dura), ("cord", fitted.drawn_cord)):
+        if tube is None:
+            continue
         block = scheme.block(name)
         whole = np.linspace(0, tube.length_mm, block.levels)
         depths = block.depths_mm + zero[name] if block.extent_mm else whole
