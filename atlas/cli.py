@@ -357,8 +357,8 @@ def predict(
         predictor = fit_predictor(atlas.alignment, structures)
         stage("predicting")
         prediction = predict_subject(atlas.alignment, atlas.model, predictor, subject)
-        write_prediction(atlas, prediction, out)
-        rows = root_predictions(prediction)
+        write_prediction(atlas, prediction, predictor, out)
+        rows = root_predictions(prediction, predictor)
     _print_prediction(atlas, predictor, rows)
     typer.echo(f"written to {out}")
 
@@ -367,7 +367,7 @@ def _print_prediction(atlas: Atlas, predictor: Predictor, rows: list[RootPredict
     from rich.table import Table
 
     console = _console()
-    table = Table("root", title="predicted roots; radii hold at 95 % on average")
+    table = Table("root", title="predicted roots; ± held 95 % of what was left out")
     for heading in ("begin mm", "±", "angle °", "±", "ganglion mm", "±"):
         table.add_column(heading, justify="right")
     for row in rows:

@@ -7,14 +7,12 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from atlas.data.markups import format_markups
 from atlas.data.subject import ROOT_KEYS, RootKey
 from atlas.files import new_folder, write_file
 from atlas.mesh.formats import write_surfaces
 from atlas.mesh.surfaces import surfaces
-from atlas.predict import LEVELS, Prediction
+from atlas.predict import LEVELS, Prediction, Predictor, root_measures
 from atlas.shape.scheme import block_name
 from atlas.store import Atlas
 
@@ -25,7 +23,7 @@ PROOF = "intervals.csv"
 
 @dataclass(frozen=True, slots=True)
 class RootPrediction:
-    """What is predicted of one root, mm and degrees; radii hold the point at 95 % on average.
+    """What is predicted of one root, mm and degrees; half widths held 95 % when left out.
 
     Depths are below the centroid of the first dura ring; the angle is the median about the centroid
     of the nearest ring, from dorsal, + left.
@@ -41,45 +39,30 @@ class RootPrediction:
     ganglion_radius_mm: float
 
 
-def root_predictions(prediction: Prediction) -> list[RootPrediction]:
-    """Begin, angle and ganglion of every root with their 95 % radii."""
-    scheme, anatomy = prediction.posterior.scheme, prediction.anatomy
-    centres = anatomy.dura.mean(axis=1)
-    radius = prediction.radius_mm[0.95]
-    rows = []
-    for key in ROOT_KEYS:
-        span = scheme.span(block_name(key))
-        root = anatomy.roots[key]
-        beside = root[root[:, 2] >= centres[:, 2].min()]
-        nearest = np.abs(beside[:, None, 2] - centres[None, :, 2]).argmin(axis=1)
-        offset = (beside - centres[nearest])[:, :2]
-        reach = np.linalg.norm(offset, axis=1)
-        angle = np.degrees(np.arctan2(offset[:, 0], offset[:, 1]))
-        ends = centres[0, 2] - root[[0, -1], 2]
-        rows.append(
-            RootPrediction(
-                key=key,
-                seen=bool(prediction.seen[span].any()),
-                begin_below_apex_mm=float(ends[0]),
-                begin_radius_mm=float(radius[span][0]),
-                angle_deg=float(np.median(angle)) if len(angle) else float("nan"),
-                angle_radius_deg=_angle_radius(radius[span][: len(beside)], reach),
-                ganglion_below_apex_mm=float(ends[1]),
-                ganglion_radius_mm=float(radius[span][-1]),
-            )
+def root_predictions(prediction: Prediction, predictor: Predictor) -> list[RootPrediction]:
+    """Begin, angle and ganglion of every root with their 95 % half widths."""
+    scheme = prediction.posterior.scheme
+    values = root_measures(prediction.points, scheme)
+    return [
+        RootPrediction(
+            key=key,
+            seen=bool(prediction.seen[scheme.span(block_name(key))].any()),
+            begin_below_apex_mm=float(begin),
+            begin_radius_mm=float(radius[0]),
+            angle_deg=float(angle),
+            angle_radius_deg=float(radius[1]),
+            ganglion_below_apex_mm=float(ganglion),
+            ganglion_radius_mm=float(radius[2]),
         )
-    return rows
+        for key, (begin, angle, ganglion), radius in zip(
+            ROOT_KEYS, values, predictor.root_radii, strict=True
+        )
+    ]
 
 
-def _angle_radius(radius: np.ndarray, reach: np.ndarray) -> float:
-    """Half width of the angle, degrees: of the ball at the median point; 180 if it holds all."""
-    if not len(reach):
-        return float("nan")
-    sine = float(np.median(radius)) / max(float(np.median(reach)), 1e-9)
-    return float(np.degrees(np.arcsin(sine))) if sine < 1 else 180.0
-
-
-def write_prediction(atlas: Atlas, prediction: Prediction, out: str | Path) -> None:
+def write_prediction(
+    atlas: Atlas, prediction: Prediction, predictor: Predictor, out: str | Path
+) -> None:
     """Write a prediction as a folder, whole or not at all.
 
     Parameters
@@ -87,6 +70,8 @@ def write_prediction(atlas: Atlas, prediction: Prediction, out: str | Path) -> N
     atlas : Atlas
         What it was predicted from; its notice goes along.
     prediction : Prediction
+    predictor : Predictor
+        That made it.
     out : path
         ``markers/<id>/`` (Slicer Markups, LPS mm), ``meshes/`` (STL), ``intervals.csv`` and
         ``intervals.ply`` (landmarks coloured by their 95 % radius), ``roots.csv``.
@@ -97,7 +82,7 @@ def write_prediction(atlas: Atlas, prediction: Prediction, out: str | Path) -> N
         _write_markers(prediction, folder / "markers" / prediction.subject_id, notice)
         write_surfaces(surfaces(prediction.anatomy), folder / "meshes", header=STL_NOTICE)
         write_file(folder / PROOF, _intervals(prediction, notice))
-        write_file(folder / "roots.csv", _roots(prediction, notice))
+        write_file(folder / "roots.csv", _roots(root_predictions(prediction, predictor), notice))
         _write_cloud(prediction, folder / "intervals.ply")
 
 
@@ -128,12 +113,12 @@ def _intervals(prediction: Prediction, notice: str) -> str:
     return text.getvalue()
 
 
-def _roots(prediction: Prediction, notice: str) -> str:
+def _roots(rows: list[RootPrediction], notice: str) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     numbers = [f for f in RootPrediction.__dataclass_fields__ if f not in ("key", "seen")]
     table.writerow(["level", "side", "seen", *numbers, "notice"])
-    for row in root_predictions(prediction):
+    for row in rows:
         values = [f"{getattr(row, name):.2f}" for name in numbers]
         table.writerow([*row.key, int(row.seen), *values, notice])
     return text.getvalue()
