@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from atlas.shape.alignment import Alignment, AlignmentError, align, align_onto
-from atlas.shape.landmarks import LandmarkSet
+from atlas.shape.alignment import Alignment, AlignmentError, align_alike, align_onto
+from atlas.shape.holdout import subset
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +61,7 @@ def leave_one_out(alignment: Alignment, *, realign: bool = True) -> Iterator[Fol
         others = choose(alignment, keep, realign=realign)
         points = alignment.points[i]
         if realign:
-            points = align_onto(_subset(alignment.landmarks, [i]), others).points[0]
+            points = align_onto(subset(alignment.landmarks, np.array([i])), others).points[0]
         yield Fold(subject, others, points)
 
 
@@ -81,15 +81,9 @@ def choose(alignment: Alignment, picks: Sequence[int] | np.ndarray, *, realign: 
     Alignment
     """
     picks = np.asarray(picks)
-    landmarks = _subset(alignment.landmarks, picks)
+    landmarks = subset(alignment.landmarks, picks)
     if realign:
-        return align(
-            landmarks,
-            anchor=alignment.anchor,
-            rotation=alignment.rotations,
-            scale=alignment.scaling,
-            weights=alignment.weighting,
-        )
+        return align_alike(landmarks, alignment)
     completed = alignment.completed[picks]
     return replace(
         alignment,
@@ -100,16 +94,4 @@ def choose(alignment: Alignment, picks: Sequence[int] | np.ndarray, *, realign: 
         rotation=alignment.rotation[picks],
         scale=alignment.scale[picks],
         translation=alignment.translation[picks],
-    )
-
-
-def _subset(landmarks: LandmarkSet, picks: Sequence[int] | np.ndarray) -> LandmarkSet:
-    assert landmarks.bridge_sd is not None  # filled in at construction
-    picks = np.asarray(picks)
-    return LandmarkSet(
-        tuple(landmarks.subject_ids[i] for i in picks),
-        landmarks.scheme,
-        landmarks.points[picks],
-        landmarks.status[picks],
-        landmarks.bridge_sd[picks],
     )

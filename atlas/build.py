@@ -120,16 +120,7 @@ def provenance(
         "exclusions": [],
         "anchor": anchor,
         "seed": seed,
-        "findings": [
-            {
-                "severity": f.severity.name.lower(),
-                "rule": f.rule,
-                "subject": f.subject,
-                "place": f.place,
-                "message": f.message,
-            }
-            for f in findings
-        ],
+        "findings": [f.document() for f in findings],
         "notice": dataset.notice,
         "attribution": ATTRIBUTION,
         "disclaimer": DISCLAIMER,

@@ -133,16 +133,7 @@ def _check_document(dataset: Dataset, findings: tuple[Finding, ...]) -> dict[str
             }
             for s in dataset.subjects
         ],
-        "findings": [
-            {
-                "severity": f.severity.name.lower(),
-                "rule": f.rule,
-                "subject": f.subject,
-                "place": f.place,
-                "message": f.message,
-            }
-            for f in findings
-        ],
+        "findings": [f.document() for f in findings],
     }
 
 

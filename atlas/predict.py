@@ -144,7 +144,8 @@ def fit_predictor(reference: Alignment, given: tuple[str, ...] = ("dura", "cord"
     trials = [_trials(h, m, mask) for h, m in zip(holdouts, models, strict=True)]
     squared = {choice: float(np.mean([t[choice] for t in trials])) for choice in trials[0]}
     best = min(squared, key=squared.__getitem__)
-    errors = np.stack([_errors(h, m, best, mask) for h, m in zip(holdouts, models, strict=True)])
+    predicted = [posterior_of(m, h.given, best).mean for h, m in zip(holdouts, models, strict=True)]
+    errors = np.stack([_errors(h, p, mask) for h, p in zip(holdouts, predicted, strict=True)])
     scheme = reference.landmarks.scheme
     ratios = _ratios(errors, scheme)
     missed = [errors_mm(h, h.group.mean, hidden(h, mask)) ** 2 for h in holdouts]
@@ -156,7 +157,7 @@ def fit_predictor(reference: Alignment, given: tuple[str, ...] = ("dura", "cord"
         inflation={level: _conformal(ratios, level) for level in LEVELS},
         error_mm=float(np.sqrt(np.nanmean(errors**2, axis=1).mean())),
         baseline_mm=float(np.sqrt(np.mean([m.mean() for m in missed]))),
-        root_radii=_root_radii(holdouts, models, best),
+        root_radii=_root_radii(holdouts, predicted, scheme),
         n_subjects=len(holdouts),
     )
 
@@ -290,14 +291,12 @@ def root_measures(points: np.ndarray, scheme: LandmarkScheme) -> np.ndarray:
 
 
 def _root_radii(
-    holdouts: list[Holdout], models: list[ShapeModel], choice: tuple[int, float]
+    holdouts: list[Holdout], predicted: list[np.ndarray], scheme: LandmarkScheme
 ) -> np.ndarray:
     """Half widths (14, 3): the order statistic ceil(0.95 (n + 1)) of the errors, n at the most."""
-    scheme = models[0].scheme
     errors = []
-    for holdout, model in zip(holdouts, models, strict=True):
-        after = posterior_of(model, holdout.given, choice).mean
-        seen = np.where(np.isfinite(holdout.given), holdout.given, after)
+    for holdout, points in zip(holdouts, predicted, strict=True):
+        seen = np.where(np.isfinite(holdout.given), holdout.given, points)
         errors.append(np.abs(root_measures(seen, scheme) - root_measures(holdout.truth, scheme)))
     # ROOT_KEYS runs left, right, left, …: the sides of a level are pooled.
     pooled = np.stack(errors).reshape(len(errors), 7, 2, 3).transpose(1, 3, 0, 2).reshape(7, 3, -1)
@@ -307,13 +306,11 @@ def _root_radii(
     return np.repeat(radii, 2, axis=0)
 
 
-def _errors(
-    holdout: Holdout, model: ShapeModel, choice: tuple[int, float], mask: np.ndarray
-) -> np.ndarray:
+def _errors(holdout: Holdout, predicted: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Error (L,) of every landmark that is hidden and was measured, mm; NaN elsewhere."""
-    after, where = posterior_of(model, holdout.given, choice), hidden(holdout, mask)
+    where = hidden(holdout, mask)
     errors = np.full(len(mask), np.nan)
-    errors[where] = errors_mm(holdout, after.mean, where)
+    errors[where] = errors_mm(holdout, predicted, where)
     return errors
 
 

@@ -57,6 +57,16 @@ class Finding:
     place: str
     message: str
 
+    def document(self) -> dict[str, str]:
+        """The finding as JSON values."""
+        return {
+            "severity": self.severity.name.lower(),
+            "rule": self.rule,
+            "subject": self.subject,
+            "place": self.place,
+            "message": self.message,
+        }
+
     def __str__(self) -> str:
         where = "/".join(part for part in (self.subject, self.place) if part)
         return f"{where}: {self.message}" if where else self.message

@@ -24,6 +24,7 @@ __all__ = [
     "Alignment",
     "AlignmentError",
     "align",
+    "align_alike",
     "align_onto",
     "anchor_weights",
     "canonical_axes",
@@ -171,6 +172,17 @@ def align(
         choices=(anchor, rotation, scale, weights),
         rounds=rest.rounds,
         converged=rest.converged,
+    )
+
+
+def align_alike(landmarks: LandmarkSet, reference: Alignment) -> Alignment:
+    """Align a group anew by the choices of another alignment, and nothing else of it."""
+    return align(
+        landmarks,
+        anchor=reference.anchor,
+        rotation=reference.rotations,
+        scale=reference.scaling,
+        weights=reference.weighting,
     )
 
 

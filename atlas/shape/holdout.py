@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from atlas.errors import AtlasError
-from atlas.shape.alignment import Alignment, align, align_onto
+from atlas.shape.alignment import Alignment, align_alike, align_onto
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.scheme import LandmarkScheme, Status
 
@@ -103,13 +103,8 @@ def leave_one_out(reference: Alignment, given: np.ndarray) -> Iterator[Holdout]:
     """
     marks = reference.landmarks
     for i, subject_id in enumerate(marks.subject_ids):
-        group = align(
-            subset(marks, np.arange(len(marks.subject_ids)) != i),
-            anchor=reference.anchor,
-            rotation=reference.rotations,
-            scale=reference.scaling,
-            weights=reference.weighting,
-        )
+        others = subset(marks, np.arange(len(marks.subject_ids)) != i)
+        group = align_alike(others, reference)
         one = subset(marks, np.array([i]))
         placed = align_onto(visible(one, given), group)
         moved = placed.scale[0] * one.points[0] @ placed.rotation[0].T + placed.translation[0]
