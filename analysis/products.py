@@ -20,7 +20,7 @@ from analysis.compositions import (
     population_figure,
     scree_figure,
 )
-from analysis.evaluation import anchor_sensitivity, field_of_view_table
+from analysis.evaluation.sensitivity import anchor_sensitivity, field_of_view_table
 from analysis.model_tables import (
     asymmetry_table,
     landmark_table,

@@ -49,7 +49,7 @@ class Predictor:
     error_mm, baseline_mm : float
         Root mean square error of the hidden measured landmarks when left out: predicted, and by the
         mean shape put onto what is given.  Modes and noise were chosen by the first, which
-        flatters it; :mod:`analysis.prediction` leaves each subject out of the choice too.
+        flatters it; :mod:`analysis.evaluation.prediction` leaves each subject out of the choice too.
     root_radii : (14, 3) float
         Half widths that held 95 % of the left-out errors of :func:`root_measures`, both sides of a
         level together; NaN where no subject shows the measure.

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import specimens
 
-from analysis.bias_choice import bias_table
-from analysis.prediction import coverage_table, error_table, prediction_folds
+from analysis.evaluation.bias_choice import bias_table
+from analysis.evaluation.prediction import coverage_table, error_table, prediction_folds
 from atlas.predict import LEVELS, errors_mm
 from atlas.shape.alignment import align
 from atlas.shape.landmarks import place_landmarks

@@ -10,8 +10,8 @@ import pytest
 import specimens
 from scipy.spatial.transform import Rotation
 
-from analysis.folds import choose, leave_one_out
-from analysis.quality import (
+from analysis.evaluation.folds import choose, leave_one_out
+from analysis.evaluation.quality import (
     DEFINITIONS,
     compactness,
     generalisation,
@@ -19,7 +19,11 @@ from analysis.quality import (
     reconstructions,
     specificity,
 )
-from analysis.surface_distance import distance_to_mesh, surface_distance, surface_generalisation
+from analysis.evaluation.surface_distance import (
+    distance_to_mesh,
+    surface_distance,
+    surface_generalisation,
+)
 from atlas.mesh.surfaces import Mesh, surfaces
 from atlas.shape.alignment import Alignment, AlignmentError, align
 from atlas.shape.components import ShapeModelError

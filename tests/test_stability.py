@@ -10,16 +10,16 @@ import populations
 import pytest
 import specimens
 
-from analysis.annotation_noise import jittered, noise_floor
-from analysis.evaluation_tables import COLUMNS, evaluation_tables, write_evaluation
-from analysis.mode_count import broken_stick, parallel_analysis
-from analysis.stability import (
+from analysis.evaluation.annotation_noise import jittered, noise_floor
+from analysis.evaluation.mode_count import broken_stick, parallel_analysis
+from analysis.evaluation.stability import (
     _refit,
     _subspace_angle,
     eigenvalue_intervals,
     match_modes,
     mode_stability,
 )
+from analysis.evaluation.tables import COLUMNS, evaluation_tables, write_evaluation
 from atlas.build import build_atlas
 from atlas.data.dataset import Dataset
 from atlas.errors import AtlasError

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi
 
-from analysis.bias_choice import BIASES, bias_table
+from analysis.evaluation.bias_choice import BIASES, bias_table
 from analysis.products import describe_columns, write_table_folder
 from atlas.predict import LEVELS, Predictor, errors_mm, fit_predictor, hidden, posterior_of
 from atlas.shape.alignment import Alignment

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import specimens
 
-from analysis.evaluation import (
+from analysis.evaluation.sensitivity import (
     ANCHORS,
     anchor_sensitivity,
     field_of_view_table,

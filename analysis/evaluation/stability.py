@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
-from analysis.folds import choose
+from analysis.evaluation.folds import choose
 from analysis.variability import CONFIDENCE
 from atlas.errors import AtlasError
 from atlas.shape.alignment import Alignment

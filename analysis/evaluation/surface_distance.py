@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from analysis.folds import leave_one_out
-from analysis.quality import reconstructions
+from analysis.evaluation.folds import leave_one_out
+from analysis.evaluation.quality import reconstructions
 from atlas.mesh.surfaces import Mesh, Surfaces, surfaces
 from atlas.shape.alignment import Alignment
 from atlas.shape.estimation import fit_shape_model

@@ -35,7 +35,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from analysis.folds import leave_one_out
+from analysis.evaluation.folds import leave_one_out
 from atlas.shape.alignment import Alignment
 from atlas.shape.components import ShapeModelError
 from atlas.shape.estimation import fit_shape_model
@@ -65,7 +65,7 @@ def compactness(model: ShapeModel) -> pd.DataFrame:
     Standard errors are those of normal data and many subjects, ``var(λ_k) = 2 λ_k² / (n - 1)``,
     independent (Anderson 1963, doi:10.1214/aoms/1177704248); of the share A / (A + B) by the delta
     method ``sqrt(B² var A + A² var B) / (A + B)²``.  With few subjects large eigenvalues are too
-    large: see :func:`analysis.stability.eigenvalue_intervals`.
+    large: see :func:`analysis.evaluation.stability.eigenvalue_intervals`.
     """
     variance, total = model.variance, model.total_variance
     held = np.cumsum(variance)
@@ -98,7 +98,7 @@ def generalisation(
     Parameters
     ----------
     alignment : Alignment
-        Of the group; see :func:`analysis.folds.leave_one_out`.
+        Of the group; see :func:`analysis.evaluation.folds.leave_one_out`.
     modes : int, optional
         Up to how many; S - 2, all there are without one subject, by default.
     definition : {"atlas", "shapeworks", "sva", "scalismo"}

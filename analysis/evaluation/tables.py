@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.annotation_noise import noise_floor
-from analysis.mode_count import broken_stick, parallel_analysis
+from analysis.evaluation.annotation_noise import noise_floor
+from analysis.evaluation.mode_count import broken_stick, parallel_analysis
+from analysis.evaluation.quality import DEFINITIONS, compactness, generalisation, specificity
+from analysis.evaluation.stability import METHODS, eigenvalue_intervals, mode_stability
+from analysis.evaluation.surface_distance import surface_generalisation
 from analysis.products import describe_columns, write_table_folder
-from analysis.quality import DEFINITIONS, compactness, generalisation, specificity
-from analysis.stability import METHODS, eigenvalue_intervals, mode_stability
-from analysis.surface_distance import surface_generalisation
 from atlas.data.dataset import Dataset
 from atlas.shape.alignment import Alignment
 from atlas.store import Atlas

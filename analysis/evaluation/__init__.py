@@ -1,0 +1,1 @@
+"""How good a model is: generalisation, specificity, stability, prediction, and what it hangs on."""

@@ -1,0 +1,61 @@
+"""``atlas build``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlas.cli.app import app, plain_errors, progress
+from atlas.cli.show import print_atlas, print_model_findings
+
+Origin = Annotated[str, typer.Option(help="Depth counted from: dura-apex or conus.")]
+Anchor = Annotated[
+    str | None,
+    typer.Option(help="Point held fixed: dura-apex, conus, centroid, or a landmark or block name."),
+]
+Rotation = Annotated[str, typer.Option(help="full, axial or none.")]
+
+
+@app.command()
+def build(
+    dataset: Annotated[Path, typer.Argument(help="Archive, folder of subjects.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the result.")] = Path("atlas"),
+    origin: Origin = "dura-apex",
+    anchor: Anchor = None,
+    rotation: Rotation = "full",
+    scale: Annotated[str, typer.Option(help="none, or unit: same centroid size.")] = "none",
+    weights: Annotated[
+        str, typer.Option(help="What counts alike: landmark, structure or area.")
+    ] = "landmark",
+    extent: Annotated[
+        str, typer.Option(help="Dura rings over the common or the full extent.")
+    ] = "common",
+    bridged: Annotated[
+        str, typer.Option(help="Bridged landmarks: as-measured, uncertain or missing.")
+    ] = "as-measured",
+    slide: Annotated[
+        str | None,
+        typer.Option(help="Slide semilandmarks: bending or procrustes; read docs/alignment.md."),
+    ] = None,
+) -> None:
+    """Build the atlas of a group: model, meshes, tables, figures, provenance."""
+    with plain_errors(), progress() as stage:
+        from atlas.build import build as build_folder
+        from atlas.store import Settings
+
+        settings = Settings(
+            origin=origin,
+            anchor=anchor,
+            rotation=rotation,
+            scale=scale,
+            weights=weights,
+            extent=extent,
+            bridged=bridged,
+            slide=slide,
+        )
+        result = build_folder(dataset, out, settings, stage=stage)
+    print_atlas(result)
+    print_model_findings(result)
+    typer.echo(f"written to {out}")

@@ -1,0 +1,99 @@
+"""``atlas check``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atlas.cli.app import Exit, app, open_console, plain_errors
+
+if TYPE_CHECKING:
+    from atlas.data.dataset import Dataset
+    from atlas.data.subject import Finding
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="Archive, folder of subjects, or one subject.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Look through a dataset: what is there, and what is wrong with it.
+
+    Exit code 0: nothing found but notes; 1: warnings; 2: something cannot be used.
+    """
+    with plain_errors():
+        from atlas.build import check_dataset
+        from atlas.data.dataset import survey_dataset
+        from atlas.data.subject import Severity
+
+        dataset = survey_dataset(path)
+        findings = check_dataset(dataset)
+        if as_json:
+            typer.echo(json.dumps(_check_document(dataset, findings), indent=2))
+        else:
+            _print_check(dataset, findings)
+        worst = max((f.severity for f in findings), default=Severity.NOTE)
+    raise typer.Exit([Exit.DONE, Exit.FINDINGS, Exit.BAD_INPUT][worst])
+
+
+def _check_document(dataset: Dataset, findings: tuple[Finding, ...]) -> dict[str, Any]:
+    return {
+        "root": dataset.root,
+        "notice": dataset.notice,
+        "subjects": [
+            {
+                "id": s.id,
+                "n_dura": len(s.dura),
+                "n_cord": len(s.cord),
+                "n_roots": len(s.roots),
+                "n_ganglia": len(s.ganglia),
+                "n_points": s.n_points,
+                "spacing_mm": round(s.spacing_mm, 4),
+                "dura_extent_mm": round(s.dura_extent_mm, 3),
+                "cord_extent_mm": round(s.cord_extent_mm, 3),
+                "covariates": dict(s.covariates),
+                "n_findings": sum(f.subject == s.id for f in findings),
+            }
+            for s in dataset.subjects
+        ],
+        "findings": [f.document() for f in findings],
+    }
+
+
+def _print_check(dataset: Dataset, findings: tuple[Finding, ...]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from atlas.data.subject import Severity
+
+    console = open_console()
+    table = Table(title=escape(f"{dataset.root}"), title_justify="left")
+    table.add_column("subject", no_wrap=True)
+    headings = ("dura", "cord", "roots", "ganglia", "points")
+    for heading in (*headings, "spacing mm", "dura mm", "cord mm", "warnings"):
+        table.add_column(heading, justify="right")
+    for s in dataset.subjects:
+        counts = (len(s.dura), len(s.cord), len(s.roots), len(s.ganglia), s.n_points)
+        own = sum(f.subject == s.id and f.severity > Severity.NOTE for f in findings)
+        table.add_row(
+            escape(s.id),
+            *map(str, counts),
+            f"{s.spacing_mm:.1f}",
+            f"{s.dura_extent_mm:.1f}",
+            f"{s.cord_extent_mm:.1f}",
+            str(own or "–"),
+        )
+    console.print(table)
+    if dataset.notice:
+        console.print(escape(dataset.notice), style="italic")
+    styles = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
+    for finding in sorted(findings, key=lambda f: (-f.severity, f.subject)):
+        word = finding.severity.name.lower()
+        console.print(
+            f"[{styles[finding.severity]}]{word:8}[/] {finding.rule}  {escape(str(finding))}"
+        )
+    totals = [sum(f.severity is s for f in findings) for s in reversed(Severity)]
+    console.print("{} errors, {} warnings, {} notes".format(*totals))

@@ -1,0 +1,28 @@
+"""``atlas evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlas.cli.app import app, plain_errors, progress
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="model.h5, or the folder of a build.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the result.")] = Path(
+        "evaluation"
+    ),
+    dataset: Annotated[
+        Path | None, typer.Option(help="Its annotations, for the floor of their noise.")
+    ] = None,
+) -> None:
+    """Say how good an atlas is: generalisation, specificity, stability, prediction."""
+    with plain_errors(), progress() as stage:
+        from atlas.build import evaluate as evaluate_folder
+
+        evaluate_folder(model, dataset, out, stage=stage)
+    typer.echo(f"written to {out}")
