@@ -7,8 +7,8 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from atlas.data.markups import format_markups
 from atlas.data.subject import ROOT_KEYS, RootKey
+from atlas.exchange.marker_files import write_markers
 from atlas.files import new_folder, write_file
 from atlas.mesh.formats import write_surfaces
 from atlas.mesh.surfaces import surfaces
@@ -79,25 +79,12 @@ def write_prediction(
     source = atlas.provenance.get("notice", "")
     notice = f"{NOTICE}; atlas {source}" if source else NOTICE
     with new_folder(Path(out), proof=PROOF) as folder:
-        _write_markers(prediction, folder / "markers" / prediction.subject_id, notice)
+        stem = prediction.subject_id
+        write_markers(prediction.anatomy, folder / "markers" / stem, stem, notice=notice)
         write_surfaces(surfaces(prediction.anatomy), folder / "meshes", header=STL_NOTICE)
         write_file(folder / PROOF, _intervals(prediction, notice))
         write_file(folder / "roots.csv", _roots(root_predictions(prediction, predictor), notice))
         _write_cloud(prediction, folder / "intervals.ply")
-
-
-def _write_markers(prediction: Prediction, folder: Path, notice: str) -> None:
-    folder.mkdir(parents=True)
-    anatomy, stem = prediction.anatomy, prediction.subject_id
-    for kind, rings in (("dura", anatomy.dura), ("cord", anatomy.cord)):
-        for number, ring in enumerate(rings, 1):
-            content = format_markups(ring, type="ClosedCurve", stem=kind, description=notice)
-            write_file(folder / f"{stem}_{kind}_{number}.json", content)
-    for key, root in anatomy.roots.items():
-        name = f"{key.level}_{key.side[0].upper()}"
-        for kind, points in (("nerveroots", root[:-1]), ("ganglions", root[-1:])):
-            content = format_markups(points, type="Fiducial", stem=name, description=notice)
-            write_file(folder / f"{stem}_{kind}_{name}.json", content)
 
 
 def _intervals(prediction: Prediction, notice: str) -> str:

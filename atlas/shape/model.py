@@ -91,6 +91,11 @@ class ShapeModel:
         return np.sqrt(spread + self._noise[:, None])
 
     @property
+    def noise_sd(self) -> np.ndarray:
+        """Standard deviation (L,) of each landmark's noise, mm per coordinate."""
+        return np.sqrt(self._noise)
+
+    @property
     def _noise(self) -> np.ndarray:
         """Noise variance (L,) of each landmark, mm² per coordinate."""
         assert self.noise_share is not None  # filled in at construction
@@ -274,7 +279,7 @@ class ShapeModel:
         """
         shapes = self.shape(rng.standard_normal((n, self.n_modes)))
         if noise:
-            shapes += np.sqrt(self._noise)[:, None] * rng.standard_normal(shapes.shape)
+            shapes += self.noise_sd[:, None] * rng.standard_normal(shapes.shape)
         return shapes
 
     def truncate(self, k: int) -> ShapeModel:

@@ -1,0 +1,1 @@
+"""Synthetic anatomies: draw from the model, check, draw again, write."""

@@ -1,0 +1,261 @@
+"""Draw anatomies from a shape model: scores, check, draw again, place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from atlas.arrays import read_only
+from atlas.sampling.designs import NOISE, POSE, Design, SamplingError
+from atlas.sampling.populations import check_method, draw_scores
+from atlas.sampling.poses import PoseLimits, placed
+from atlas.sampling.restrictions import Restriction
+from atlas.shape.model import ShapeModel
+
+INVALID = ("redraw", "keep")
+MAX_ATTEMPTS = 1000
+
+# Scores (m, K) and shapes (m, L, 3) to which of the rules (m, R) each shape keeps.
+Check = Callable[[np.ndarray], np.ndarray]
+# Scores (m, K) moved to where a condition holds, and whether it does (m,); a stream a sample.
+Correction = Callable[[np.ndarray, Sequence[np.random.Generator]], tuple[np.ndarray, np.ndarray]]
+# What every draw is held to beside the rules of anatomy.
+LIMITS = ("coverage", "condition")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Everything that decides what sample i is.
+
+    Parameters
+    ----------
+    model : ShapeModel
+    design : Design
+    restriction : Restriction
+    method : str
+        ``parametric``, ``bootstrap`` or ``kde``.
+    subject_scores : (S, K) float, optional
+        For the methods that draw subjects.
+    noise : bool
+        Whether the noise term is added: jitter of single landmarks, which roughens surfaces.
+    rules : tuple of str
+        Names of what ``check`` tests.
+    check : callable, optional
+        Shapes (m, L, 3) mm to a mask (m, R) of the rules kept.
+    invalid : {"redraw", "keep"}
+        What happens to a shape that breaks a rule.  Designs that fill the space keep it, marked,
+        because another draw would no longer be their point.
+    correction : callable, optional
+        Moves scores to where a condition holds.
+    pose : PoseLimits, optional
+
+    Raises
+    ------
+    SamplingError
+        More modes in the design than in the model, or a choice that does not exist.
+    """
+
+    model: ShapeModel
+    design: Design
+    restriction: Restriction = field(default_factory=Restriction)
+    method: str = "parametric"
+    subject_scores: np.ndarray | None = None
+    noise: bool = False
+    rules: tuple[str, ...] = ()
+    check: Check | None = None
+    invalid: str = "redraw"
+    correction: Correction | None = None
+    pose: PoseLimits | None = None
+
+    def __post_init__(self) -> None:
+        if self.design.n_modes > self.model.n_modes:
+            raise SamplingError(
+                f"modes: expected at most {self.model.n_modes}, the model has no more, "
+                f"got {self.design.n_modes}"
+            )
+        if self.invalid not in INVALID:
+            raise SamplingError(f"invalid: expected one of {INVALID}, got {self.invalid!r}")
+        check_method(self.method, self.design, self.subject_scores)
+
+    @property
+    def redraws(self) -> bool:
+        """Whether a shape that breaks a rule is replaced by another draw."""
+        return self.invalid == "redraw" and self.design.may_redraw
+
+    def draw(self, first: int = 0, last: int | None = None) -> Draws:
+        """Samples first to last - 1 of the plan.
+
+        Returns
+        -------
+        Draws
+
+        Raises
+        ------
+        SamplingError
+            No draw of a sample was possible in :data:`MAX_ATTEMPTS` attempts.
+        """
+        indices = np.arange(first, self.design.n if last is None else last)
+        if self.design.may_redraw:
+            return _draw_by_chance(self, indices)
+        placed = self.restriction.apply(self.design.placed(first, first + len(indices)))
+        scores, kept = self.judged(placed, [self.design.stream(int(i)) for i in indices])
+        attempts = np.ones(len(indices), dtype=int)
+        return self._placed(indices, scores, kept, attempts, (~kept).sum(axis=0))
+
+    def shapes(self, scores: np.ndarray) -> np.ndarray:
+        """Shapes (m, L, 3) mm of scores (m, k) in the frame of the model, without noise.
+
+        One by one: a product of matrices rounds by how many rows it has, and a sample is to be the
+        same to the bit whatever is drawn with it.
+        """
+        return np.stack([self.model.shape(row) for row in scores])
+
+    def judged(
+        self, scores: np.ndarray, streams: Sequence[np.random.Generator]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores moved to where the condition holds, and the mask (m, R + 2) of what they keep."""
+        met = np.ones(len(scores), dtype=bool)
+        if self.correction is not None:
+            scores, met = self.correction(scores, streams)
+        limits = np.stack([self.restriction.holds(scores), met], axis=1)
+        if self.check is None:
+            return scores, limits
+        return scores, np.concatenate([self.check(self.shapes(scores)), limits], axis=1)
+
+    def _placed(
+        self,
+        indices: np.ndarray,
+        scores: np.ndarray,
+        kept: np.ndarray,
+        attempts: np.ndarray,
+        broken: np.ndarray,
+    ) -> Draws:
+        points = self.shapes(scores)
+        if self.noise:
+            streams = [self.design.stream(int(i), NOISE) for i in indices]
+            jitter = np.stack([stream.standard_normal(points.shape[1:]) for stream in streams])
+            points = points + self.model.noise_sd[:, None] * jitter
+        turn = shift = np.zeros((len(indices), 3))
+        if self.pose is not None:
+            drawn = [self.pose.draw(self.design.stream(int(i), POSE)) for i in indices]
+            turn, shift = (np.array(v).reshape(-1, 3) for v in zip(*drawn, strict=True))
+            points = placed(points, turn, shift)
+        return Draws(indices, scores, points, kept, attempts, broken, self.rules, turn, shift)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """Samples of a plan.
+
+    Parameters
+    ----------
+    indices : (m,) int
+    scores : (m, K) float
+        SD of the plan's model.
+    points : (m, L, 3) float
+        mm, in the frame of the atlas, or placed.
+    kept : (m, R + 2) bool
+        Which rules each sample keeps, and then which of :data:`LIMITS`.
+    attempts : (m,) int
+        Draws each sample took.
+    broken : (R + 2,) int
+        How many of all the attempts broke each rule; one may break several.
+    rules : (R,) tuple of str
+    turn_deg, shift_mm : (m, 3) float
+        Where each was placed.
+    """
+
+    indices: np.ndarray
+    scores: np.ndarray
+    points: np.ndarray
+    kept: np.ndarray
+    attempts: np.ndarray
+    broken: np.ndarray
+    rules: tuple[str, ...]
+    turn_deg: np.ndarray
+    shift_mm: np.ndarray
+
+    def __post_init__(self) -> None:
+        m, r = len(self.indices), len(self.rules) + len(LIMITS)
+        for name, shape, kind in (
+            ("indices", (m,), np.intp),
+            ("scores", (m, None), float),
+            ("points", (m, None, 3), float),
+            ("kept", (m, r), bool),
+            ("attempts", (m,), np.intp),
+            ("broken", (r,), np.intp),
+            ("turn_deg", (m, 3), float),
+            ("shift_mm", (m, 3), float),
+        ):
+            array = read_only(getattr(self, name), shape, f"Draws.{name}", dtype=kind)
+            object.__setattr__(self, name, array)
+
+    @property
+    def valid(self) -> np.ndarray:
+        """Mask (m,) of the samples that keep every rule."""
+        return np.all(self.kept, axis=1)
+
+    @property
+    def n_attempts(self) -> int:
+        """Draws that were made."""
+        return int(self.attempts.sum())
+
+
+def _draw_by_chance(plan: Plan, indices: np.ndarray) -> Draws:
+    """Draw until each sample keeps every rule; both of an antithetic pair or neither."""
+    design = plan.design
+    # A pair shares its draws, so both are judged, whichever of them was asked for.
+    wanted = np.unique([(i, _partner(design, int(i))) for i in indices])
+    streams = {int(i): design.stream(int(i)) for i in wanted}
+    scores = np.zeros((len(wanted), design.n_modes))
+    kept = np.zeros((len(wanted), len(plan.rules) + len(LIMITS)), dtype=bool)
+    attempts = np.zeros(len(wanted), dtype=int)
+    broken = np.zeros(kept.shape[1], dtype=int)
+    own = np.isin(wanted, indices)
+    waiting = np.arange(len(wanted))
+    while len(waiting):
+        now = wanted[waiting]
+        own_streams = [streams[int(i)] for i in now]
+        scores[waiting], kept[waiting] = plan.judged(
+            _next_scores(plan, now, own_streams), own_streams
+        )
+        attempts[waiting] += 1
+        broken += (~kept[waiting][own[waiting]]).sum(axis=0)
+        if not plan.redraws:
+            break
+        waiting = waiting[~_pair_valid(design, np.all(kept[waiting], axis=1))]
+        if len(waiting) and attempts[waiting].max() >= MAX_ATTEMPTS:
+            raise SamplingError(_why_nothing(plan, wanted[waiting[0]], kept[waiting]))
+    return plan._placed(indices, scores[own], kept[own], attempts[own], broken)
+
+
+def _partner(design: Design, index: int) -> int:
+    return index + 1 - 2 * (index % 2) if design.name == "antithetic" else index
+
+
+def _pair_valid(design: Design, valid: np.ndarray) -> np.ndarray:
+    if design.name != "antithetic":
+        return valid
+    return np.repeat(valid.reshape(-1, 2).all(axis=1), 2)
+
+
+def _next_scores(plan: Plan, indices: np.ndarray, streams: list[np.random.Generator]) -> np.ndarray:
+    return draw_scores(
+        plan.design,
+        plan.restriction,
+        indices=indices,
+        streams=streams,
+        method=plan.method,
+        subject_scores=plan.subject_scores,
+    )
+
+
+def _why_nothing(plan: Plan, index: int, kept: np.ndarray) -> str:
+    names = (*plan.rules, *LIMITS)
+    worst = names[int((~kept).sum(axis=0).argmax())]
+    return (
+        f"sample {index}: expected a possible anatomy within {MAX_ATTEMPTS} draws, got none; most "
+        f"break the rule {worst!r}: loosen the condition or the coverage, or keep invalid ones"
+    )
