@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas.display import summary_html
 from atlas.errors import AtlasError
 from atlas.exchange.interchange import write_models
 from atlas.files import new_file
@@ -107,6 +108,18 @@ class Atlas:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+
+    def _repr_html_(self) -> str:
+        origin = self.provenance
+        facts = {
+            "cohort": origin.get("notice") or "annotated images",
+            "made": f"{origin.get('created', '?')} with lumbosacral-atlas "
+            f"{origin.get('software', {}).get('version', '?')}",
+            "source": origin.get("attribution", ""),
+            "note": origin.get("disclaimer", ""),
+        }
+        parts = (self.alignment._repr_html_(), self.model._repr_html_())
+        return summary_html("Lumbosacral atlas", facts) + "".join(parts)
 
 
 def save_atlas(atlas: Atlas, path: str | Path) -> Path:

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports from its own rank or a lower one.
 RANKS = {
     "arrays": 0,
+    "display": 0,
     "errors": 0,
     "files": 0,
     "data": 1,

@@ -13,6 +13,7 @@ from atlas.data.layout import ArchiveTree, FileTree, FolderTree, MarkerFile, mar
 from atlas.data.participants import read_participants, unmatched_rows
 from atlas.data.reader import SubjectReader
 from atlas.data.subject import Finding, Severity, Subject
+from atlas.display import summary_html
 from atlas.errors import AtlasError
 
 LAYOUTS = "an archive, markers/, derivatives/markers/, a folder of sub-XX/ or one sub-XX/"
@@ -64,6 +65,19 @@ class Dataset:
         if len(generated) == len(self.subjects):
             return texts
         return f"{len(generated)} of {len(self.subjects)} subjects {texts}"
+
+    def _repr_html_(self) -> str:
+        facts: dict[str, object] = {"root": self.root, "subjects": f"n = {len(self.subjects)}"}
+        facts["cohort"] = self.notice or "annotated images"
+        for severity in reversed(Severity):
+            count = sum(f.severity is severity for f in self.findings)
+            facts[f"{severity.name.lower()}s"] = count
+        rows = [
+            (s.id, len(s.dura), len(s.cord), len(s.roots), len(s.ganglia), f"{s.spacing_mm:.1f}")
+            for s in self.subjects
+        ]
+        columns = ("subject", "dura", "cord", "roots", "ganglia", "spacing mm")
+        return summary_html("Dataset", facts, columns=columns, rows=rows)
 
 
 def read_dataset(path: str | Path, *, optional: Collection[str] = ()) -> Dataset:

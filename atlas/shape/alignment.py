@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from atlas.arrays import read_only
+from atlas.display import summary_html
 from atlas.shape.completion import Rest, complete, factors_of_whole_shapes, settle
 from atlas.shape.components import Factors
 from atlas.shape.handedness import dorsal_offset, refuse_wrong_handed
@@ -99,6 +100,25 @@ class Alignment:
         }
         for name, shape in shapes.items():
             object.__setattr__(self, name, read_only(getattr(self, name), shape, name))
+
+    def _repr_html_(self) -> str:
+        spread = np.linalg.norm(self.points - self.mean, axis=2)
+        missing = (self.landmarks.status == Status.MISSING).sum(axis=1)
+        facts = {
+            "subjects": f"n = {len(self.points)}",
+            "anchor": self.anchor,
+            "rotation": self.rotations,
+            "scale": self.scaling,
+            "weights": f"by {self.weighting}",
+            "rounds": f"{self.n_iterations}, {'' if self.converged else 'NOT '}converged",
+        }
+        rms = np.sqrt(np.nanmean(spread**2, axis=1))
+        rows = [
+            (subject, f"{distance:.2f}", gap)
+            for subject, distance, gap in zip(self.landmarks.subject_ids, rms, missing, strict=True)
+        ]
+        columns = ("subject", "RMS to the mean, mm", "landmarks missing")
+        return summary_html("Alignment", facts, columns=columns, rows=rows)
 
 
 def align(

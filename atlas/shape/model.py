@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from atlas.arrays import read_only
+from atlas.display import summary_html
 from atlas.shape.components import (
     RELATIVE_TOLERANCE,
     ShapeModelError,
@@ -72,6 +73,21 @@ class ShapeModel:
     def n_modes(self) -> int:
         """Number of modes K."""
         return len(self.variance)
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "subjects": f"n = {self.n_subjects}",
+            "landmarks": f"{self.scheme.size}, depth from {self.scheme.origin}",
+            "total variance": f"{self.total_variance:.0f} mm² of the whole shape (n − 1)",
+            "noise": f"{self.noise**0.5:.3g} mm SD per coordinate",
+        }
+        share = 100 * self.explained
+        rows = [
+            (k + 1, f"{v**0.5:.1f}", f"{share[k]:.1f}", f"{share[: k + 1].sum():.1f}")
+            for k, v in enumerate(self.variance)
+        ]
+        columns = ("mode", "SD mm", "share %", "cumulative %")
+        return summary_html("Shape model", facts, columns=columns, rows=rows)
 
     @property
     def total_variance(self) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 
 from atlas.arrays import read_only
 from atlas.data.subject import ROOT_KEYS, RootKey
+from atlas.display import summary_html
 from atlas.errors import AtlasError
 
 ORIGINS = ("dura-apex", "conus")
@@ -103,6 +104,22 @@ class Anatomy:
             for k, v in self.status.items()
         }
         object.__setattr__(self, "status", MappingProxyType(status))
+
+    def _repr_html_(self) -> str:
+        states = [np.asarray(s) for s in self.status.values()]
+        rests = "generated, no part of it traced"
+        if states:
+            counts = np.bincount(np.concatenate([s.ravel() for s in states]), minlength=3)
+            rests = ", ".join(f"{counts[s]} {s.name.lower()}" for s in Status)
+        facts = {
+            "dura": f"{self.dura.shape[0]} rings of {self.dura.shape[1]} points",
+            "cord": f"{self.cord.shape[0]} rings of {self.cord.shape[1]} points",
+            "roots": ", ".join(f"{k.level} {k.side}" for k in self.roots) or "none",
+            "ganglia": len(self.ganglia),
+            "points": rests,
+            "frame": "LPS, mm",
+        }
+        return summary_html("Anatomy", facts)
 
     def moved(self, rotation: np.ndarray, translation: np.ndarray) -> Anatomy:
         """The anatomy after ``x -> rotation @ x + translation``."""
