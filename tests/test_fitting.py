@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from atlas.data.subject import LEVELS, RootKey, Subject
 from atlas.shape.contours import area_centroids, sample_contours
-from atlas.shape.fitting import fit_subject, subject_anatomy, subject_axes
+from atlas.shape.fitting import SmoothingError, fit_subject, subject_anatomy, subject_axes
 from atlas.shape.scheme import Status
 
 
@@ -84,8 +84,7 @@ def test_root_landmarks_are_measured_on_the_trace_bridged_after_it_and_end_measu
     np.testing.assert_allclose(points[-1], subject.ganglia["S1", "left"], atol=1e-9)
 
 
-def test_smoothing_takes_out_jitter():
-    noisy = specimens.make_subject(rng=np.random.default_rng(5), noise_mm=0.2)
+def test_smoothing_takes_out_jitter(noisy):
     fitted = fit_subject(noisy)
     assert fitted.dura.noise_mm == pytest.approx(0.2, rel=0.25)
     clean = fit_subject(specimens.make_subject())
@@ -124,3 +123,72 @@ def test_centrelines_of_sub_03_keep_to_its_traced_points(real_subject):
         distance = np.linalg.norm(points[:, None] - root.line[None], axis=2).min(axis=1)
         assert np.sqrt((distance**2).mean()) < 0.2
         np.testing.assert_allclose(root.line[-1], real_subject.ganglia[key], atol=1e-6)
+
+
+# --- smoothing ---
+
+
+@pytest.fixture(scope="module")
+def noisy() -> Subject:
+    return specimens.make_subject(rng=np.random.default_rng(5), noise_mm=0.2)
+
+
+def distances_to_rings(contours, rings):
+    """Distance of contour points from the closed polygon of the ring of the same slice."""
+    found = []
+    for contour, ring in zip(contours, rings, strict=True):
+        a, b = ring, np.roll(ring, -1, axis=0)
+        along = b - a
+        share = ((contour[:, None] - a) * along).sum(axis=2) / (along**2).sum(axis=1)
+        nearest = a + np.clip(share, 0, 1)[..., None] * along
+        found.append(np.linalg.norm(contour[:, None] - nearest, axis=2).min(axis=1))
+    return np.concatenate(found)
+
+
+def test_smoothing_of_one_is_the_default(noisy):
+    assert fit_subject(noisy, smoothing=1) is fit_subject(noisy)
+    assert fit_subject(noisy, dura_around=32) is fit_subject(noisy)
+    one, other = subject_anatomy(noisy), subject_anatomy(noisy, smoothing=1.0)
+    np.testing.assert_array_equal(one.dura, other.dura)
+
+
+def test_without_smoothing_every_slice_has_a_ring_on_its_contour(noisy):
+    anatomy = subject_anatomy(noisy, smoothing=0)
+    for name in ("dura", "cord"):
+        contours, rings = getattr(noisy, name), getattr(anatomy, name)
+        assert len(rings) == len(contours)
+        # What is left is the chords between the ring's points, at the corners the noise makes.
+        assert distances_to_rings(contours, rings).max() < 0.08
+        smooth = getattr(fit_subject(noisy), name).tracks
+        assert distances_to_rings(contours, smooth(smooth.x)).max() > 0.3
+
+
+def test_without_smoothing_every_annotated_root_point_is_a_point_of_the_root(noisy):
+    anatomy = subject_anatomy(noisy, smoothing=0)
+    for key, points in noisy.roots.items():
+        n = len(points)
+        np.testing.assert_allclose(anatomy.roots[key][:n], points, atol=1e-9)
+        np.testing.assert_allclose(anatomy.roots[key][-1], noisy.ganglia[key], atol=1e-12)
+        status = anatomy.status[f"root/{key.level}/{key.side}"]
+        assert (status[:n] == Status.MEASURED).all()
+        assert (status[n:-1] == Status.BRIDGED).all()
+
+
+def test_finer_spacing_keeps_the_annotated_places_without_smoothing(noisy):
+    coarse = subject_anatomy(noisy, smoothing=0)
+    fine = subject_anatomy(noisy, smoothing=0, spacing_mm=1.0)
+    np.testing.assert_allclose(fine.dura[::2], coarse.dura, atol=1e-9)
+
+
+def test_residuals_grow_with_the_smoothing(noisy):
+    rough = []
+    for smoothing in (0, 0.5, 1, 2):
+        tracks = fit_subject(noisy, smoothing=smoothing).dura.tracks
+        rough.append(np.abs(np.diff(tracks(tracks.x), 2, axis=0)).mean())
+    assert rough == sorted(rough, reverse=True)
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, float("nan"), float("inf")])
+def test_smoothing_that_cannot_be_is_refused(subject, smoothing):
+    with pytest.raises(SmoothingError, match=r"^smoothing: expected 0 .* got "):
+        subject_anatomy(subject, smoothing=smoothing)

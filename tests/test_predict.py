@@ -15,18 +15,17 @@ from atlas.build import build_atlas
 from atlas.cli import app
 from atlas.data.dataset import Dataset, DatasetError, read_dataset
 from atlas.data.subject import Subject
-from atlas.predict import (
+from atlas.prediction.calibration import (
     LEVELS,
     PredictionError,
     errors_mm,
     fit_predictor,
     hidden,
-    only_subject,
     posterior_of,
-    predict,
-    root_measures,
 )
-from atlas.prediction_files import NOTICE, root_predictions, write_prediction
+from atlas.prediction.files import NOTICE, root_predictions, write_prediction
+from atlas.prediction.predicting import only_subject, predict
+from atlas.prediction.roots import root_measures
 from atlas.shape.alignment import align
 from atlas.shape.estimation import fit_shape_model
 from atlas.shape.fitting import MissingCordError

@@ -6,7 +6,7 @@ import specimens
 
 from analysis.evaluation.bias_choice import bias_table
 from analysis.evaluation.prediction import coverage_table, error_table, prediction_folds
-from atlas.predict import LEVELS, errors_mm
+from atlas.prediction.calibration import LEVELS, errors_mm
 from atlas.shape.alignment import align
 from atlas.shape.landmarks import place_landmarks
 from atlas.shape.scheme import LandmarkScheme

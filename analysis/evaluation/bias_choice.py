@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi
 
-from atlas.predict import LEVELS, Predictor, errors_mm, fit_predictor, hidden
+from atlas.prediction.calibration import LEVELS, Predictor, errors_mm, fit_predictor, hidden
 from atlas.shape.alignment import Alignment
 from atlas.shape.estimation import fit_shape_model
 from atlas.shape.holdout import Holdout, given_mask, leave_one_out

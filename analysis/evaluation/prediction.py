@@ -13,7 +13,14 @@ from scipy.stats import chi
 
 from analysis.evaluation.bias_choice import BIASES, bias_table
 from analysis.products import describe_columns, write_table_folder
-from atlas.predict import LEVELS, Predictor, errors_mm, fit_predictor, hidden, posterior_of
+from atlas.prediction.calibration import (
+    LEVELS,
+    Predictor,
+    errors_mm,
+    fit_predictor,
+    hidden,
+    posterior_of,
+)
 from atlas.shape.alignment import Alignment
 from atlas.shape.estimation import fit_shape_model
 from atlas.shape.holdout import Holdout, given_mask, leave_one_out

@@ -10,14 +10,16 @@ from scipy.spatial import cKDTree
 
 from analysis.evaluation.folds import leave_one_out
 from analysis.evaluation.quality import reconstructions
+from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import Mesh, Surfaces, surfaces
 from atlas.shape.alignment import Alignment
 from atlas.shape.estimation import fit_shape_model
-from atlas.shape.scheme import LandmarkScheme
 
 # Triangles whose centres are nearest to a point; the nearest triangle is among them unless
 # triangles are much longer than wide.
 CANDIDATES = 8
+# Edges of the surfaces that are compared: those of the whole group in a few seconds.
+EDGE_MM = 2.0
 
 
 def surface_distance(from_surfaces: Surfaces, to_surfaces: Surfaces) -> float:
@@ -75,19 +77,20 @@ def surface_generalisation(
 
     Notes
     -----
-    Sac and cord are triangulated through their landmarks, roots are tubes of the assumed radius.
+    Surfaces have edges of 2 mm; roots are tubes of the assumed radius.
     Correspondence is not asked for, so this is smaller than the distance of landmarks.
     """
     chosen = tuple(modes or (1, len(alignment.points) - 2))
     rows = []
+    scheme = alignment.landmarks.scheme
+    layout = mesh_layout(scheme.anatomy(alignment.mean), edge_mm=EDGE_MM)
     for fold in leave_one_out(alignment, realign=realign):
         if not np.isfinite(fold.points).all():
             continue
         found = reconstructions(fit_shape_model(fold.others), fold.points, max(chosen))
-        scheme = alignment.landmarks.scheme
-        subject = _coarse(scheme, fold.points)
+        subject = surfaces(scheme.anatomy(fold.points), layout=layout)
         for k in chosen:
-            described = _coarse(scheme, found[k])
+            described = surfaces(scheme.anatomy(found[k]), layout=layout)
             there, back = (
                 surface_distance(described, subject),
                 surface_distance(subject, described),
@@ -99,12 +102,6 @@ def surface_generalisation(
     table.insert(0, "n", errors.size())
     table.insert(0, "realigned", realign)
     return table.reset_index()
-
-
-def _coarse(scheme: LandmarkScheme, points: np.ndarray) -> Surfaces:
-    return surfaces(
-        scheme.anatomy(points), dura_refine=(1, 1), cord_refine=(1, 1), root_refine=1, root_sides=6
-    )
 
 
 def _vertex_areas(mesh: Mesh) -> np.ndarray:

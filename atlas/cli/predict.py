@@ -10,8 +10,8 @@ import typer
 from atlas.cli.app import app, open_console, plain_errors, progress
 
 if TYPE_CHECKING:
-    from atlas.predict import Predictor
-    from atlas.prediction_files import RootPrediction
+    from atlas.prediction.calibration import Predictor
+    from atlas.prediction.files import RootPrediction
     from atlas.store import Atlas
 
 
@@ -30,9 +30,10 @@ def predict(
     """Predict the roots of a subject from its dura and cord, with calibrated intervals."""
     with plain_errors(), progress() as stage:
         from atlas.data.dataset import read_dataset
-        from atlas.predict import fit_predictor, only_subject, walls_of
-        from atlas.predict import predict as predict_subject
-        from atlas.prediction_files import root_predictions, write_prediction
+        from atlas.prediction.calibration import fit_predictor
+        from atlas.prediction.files import root_predictions, write_prediction
+        from atlas.prediction.predicting import only_subject, walls_of
+        from atlas.prediction.predicting import predict as predict_subject
         from atlas.store import load_atlas
 
         atlas = load_atlas(model)

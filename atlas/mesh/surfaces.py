@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atlas.arrays import read_only
-from atlas.data.subject import LEVELS, ROOT_KEYS
+from atlas.data.subject import ROOT_KEYS
+from atlas.mesh.mesh_layout import EDGE_MM, LayoutError, MeshLayout, mesh_layout
+from atlas.mesh.radii import ROOT_RADIUS_MM, RadiusOption, radii_by_level
 from atlas.mesh.tubes import tube_about_curve, tube_through_rings
 from atlas.shape.scheme import Anatomy, block_name
 
 if TYPE_CHECKING:
     import trimesh
-
-# Assumed, never measured: no annotation holds a radius, and the authors' meshes use this one.
-ROOT_RADIUS_MM = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,12 +84,13 @@ class Surfaces(Mapping[str, Mesh]):
     Parameters
     ----------
     meshes : mapping of str to Mesh
-    root_radius_mm : mapping of level to float
-        The radius that was assumed for the roots of each level; none is measured.
+    root_radius_mm : mapping of level to (float, float)
+        The radii that were assumed for the roots of each level, at the begin and at the ganglion;
+        none is measured.
     """
 
     meshes: Mapping[str, Mesh]
-    root_radius_mm: Mapping[str, float]
+    root_radius_mm: Mapping[str, tuple[float, float]]
 
     def __post_init__(self) -> None:
         for name in ("meshes", "root_radius_mm"):
@@ -113,49 +113,50 @@ class Surfaces(Mapping[str, Mesh]):
 def surfaces(
     anatomy: Anatomy,
     *,
-    root_radius_mm: float | Mapping[str, float] = ROOT_RADIUS_MM,
-    dura_refine: tuple[int, int] = (4, 2),
-    cord_refine: tuple[int, int] = (3, 2),
-    root_refine: int = 3,
-    root_sides: int = 10,
+    edge_mm: float | None = None,
+    layout: MeshLayout | None = None,
+    root_radius_mm: RadiusOption = ROOT_RADIUS_MM,
 ) -> Surfaces:
-    """Closed outward surfaces of the dura, the cord and each root.
-
-    Topology follows from the landmark scheme and these options alone, so vertex i is the same
-    place in every anatomy.  The defaults give edges of about 1 mm on the sac of an adult.
+    """Closed outward surfaces of the dura, the cord and each root, fit for simulation.
 
     Parameters
     ----------
     anatomy : Anatomy
         mm, any rigid frame; rings and order as :class:`Anatomy` states them.
-    root_radius_mm : float or mapping of level to float
-        Assumed, never measured.  A mapping names every level the anatomy has roots of.
-    dura_refine, cord_refine : tuple of int
-        Subdivisions of a landmark interval: from ring to ring, around a ring.
-    root_refine : int
-        Subdivisions of a landmark interval along a root.
-    root_sides : int
-        Sides of a root's cross-section, a regular polygon with the area of the circle.
+    edge_mm : float, optional
+        Length of edges aimed at where no layout is given; 1 mm unless told otherwise.
+    layout : MeshLayout, optional
+        Topology, and with it the meaning of vertex i: surfaces of one layout correspond vertex by
+        vertex.  :func:`atlas.mesh.mesh_layout.mesh_layout` makes one, normally of a model's mean.
+        Without it each anatomy gets its own.  It fixes the sides of roots too: make it with the
+        radii it is used with.
+    root_radius_mm : float or mapping of level to float or (float, float)
+        Assumed, never measured.  A mapping names every level the anatomy has roots of; a pair is
+        the radius at the begin and at the ganglion.
 
     Returns
     -------
     Surfaces
-        In the frame of the anatomy.  Every landmark of a tube is a vertex: that of ring r, place k
-        has index ``(r * along * around_landmarks + k) * around`` for ``refine=(along, around)``;
-        the vertices within the caps follow the grid.
+        In the frame of the anatomy.
 
     Raises
     ------
     ValueError
-        A structure has missing landmarks; a radius or a subdivision is not positive.
+        A structure has missing landmarks, or two that coincide along it; a radius is not positive.
+    LayoutError
+        Both a layout and an edge are given; the layout lacks a structure.
+    FoldedTubeError
+        A root bends more tightly than it is thick.
 
     Notes
     -----
-    Tubes are tensor splines in the landmark's index: periodic cubic around, not-a-knot cubic along.
-    Their vertices are therefore linear in the landmarks, and the mean of surfaces is the
-    surface of the mean.  A ring of n chords holds ``1 - sin(2 pi / n) / (2 pi / n)`` less than its
-    circle: 0.16 % at the default of the dura, 0.29 % of the cord.  The ends are closed flat at the
-    first and last ring, so nothing is added beyond what was annotated.
+    Walls are tensor splines in the landmark's index: periodic cubic around, not-a-knot cubic along.
+    Their vertices, and those of the caps, are linear in the landmarks for a given layout, and the
+    mean of surfaces is the surface of the mean.  They stand off the spline by half the sagitta of
+    the chords, so that the volume is that of the smooth surface.  The dura's ends and the top of
+    the cord are flat, as the image ends there; the conus goes on along its taper and closes
+    roundly, at most 1 mm below its last ring.  Roots follow the cubic spline by chord length
+    through their points and end at the last of them, the ganglion.
 
     Examples
     --------
@@ -165,54 +166,31 @@ def surfaces(
     >>> tube = ring - np.arange(40)[:, None, None] * [0, 0, 4]
     >>> named = surfaces(Anatomy(tube, tube / [2, 2, 1], {}, {}))
     >>> {name: round(mesh.volume_mm3 / 1000, 2) for name, mesh in named.items()}
-    {'dura': 23.98, 'cord': 5.99}
+    {'dura': 24.01, 'cord': 6.03}
     """
-    _check_options(dura_refine, cord_refine, root_refine, root_sides)
+    if layout is not None and edge_mm is not None:
+        raise LayoutError("edge_mm, layout: expected one of them, got both; a layout has its edge")
     keys = [key for key in ROOT_KEYS if key in anatomy.roots]
-    radius = _radius_by_level(root_radius_mm, {key.level for key in keys})
+    radii = radii_by_level(root_radius_mm, {key.level for key in keys})
     parts = {"dura": anatomy.dura, "cord": anatomy.cord}
     parts |= {block_name(key): anatomy.roots[key] for key in keys}
     for name, points in parts.items():
         _check_complete(name, points)
+        _check_apart(name, points)
+    if layout is None:
+        edge = EDGE_MM if edge_mm is None else edge_mm
+        layout = mesh_layout(anatomy, edge_mm=edge, root_radius_mm=root_radius_mm)
     meshes = {
-        "dura": Mesh(*tube_through_rings(anatomy.dura, *dura_refine)),
-        "cord": Mesh(*tube_through_rings(anatomy.cord, *cord_refine)),
+        name: Mesh(*tube_through_rings(parts[name], layout[name])) for name in ("dura", "cord")
     }
     caudal, dorsal = _sac_axes(anatomy.dura)
     for key in keys:
+        name = block_name(key)
         tube = tube_about_curve(
-            anatomy.roots[key],
-            radius[key.level],
-            caudal=caudal,
-            dorsal=dorsal,
-            along=root_refine,
-            sides=root_sides,
+            parts[name], radii[key.level], layout[name], name=name, caudal=caudal, dorsal=dorsal
         )
-        meshes[block_name(key)] = Mesh(*tube)
-    return Surfaces(meshes, radius)
-
-
-def _check_options(dura: tuple[int, int], cord: tuple[int, int], root: int, sides: int) -> None:
-    if min(*dura, *cord, root) < 1:
-        raise ValueError(
-            f"dura_refine, cord_refine, root_refine: expected subdivisions of at least 1, "
-            f"got {dura}, {cord}, {root}"
-        )
-    if sides < 3:
-        raise ValueError(f"root_sides: expected at least 3, got {sides}")
-
-
-def _radius_by_level(radius: float | Mapping[str, float], levels: set[str]) -> dict[str, float]:
-    present = [level for level in LEVELS if level in levels]
-    given = radius if isinstance(radius, Mapping) else dict.fromkeys(present, radius)
-    unknown, absent = set(given) - set(LEVELS), set(present) - set(given)
-    if unknown or absent:
-        raise ValueError(
-            f"root_radius_mm: expected a radius for each of {present}, got {sorted(given)}"
-        )
-    if not all(0 < value < np.inf for value in given.values()):
-        raise ValueError(f"root_radius_mm: expected radii above 0 mm, got {dict(given)}")
-    return {level: float(given[level]) for level in present}
+        meshes[name] = Mesh(*tube)
+    return Surfaces(meshes, radii)
 
 
 def _check_complete(name: str, points: np.ndarray) -> None:
@@ -228,6 +206,16 @@ def _check_complete(name: str, points: np.ndarray) -> None:
             f"{name}: expected every landmark to have a place, got {missing.sum()} of "
             f"{missing.size} missing ({kind} {places}); {other}, or predict the missing part "
             f"from a shape model"
+        )
+
+
+def _check_apart(name: str, points: np.ndarray) -> None:
+    same = (np.diff(points, axis=0) == 0).reshape(len(points) - 1, -1).all(axis=1)
+    if len(points) < 2 or same.any():
+        places = np.flatnonzero(same).tolist()
+        raise ValueError(
+            f"{name}: expected at least 2 rings or points, each apart from the one before it, got "
+            f"{len(points)} of which {places} stand where the next does; leave them out"
         )
 
 

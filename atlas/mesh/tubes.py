@@ -1,94 +1,196 @@
-"""Pure functions from rings and curves to closed triangulated tubes of fixed topology."""
+"""Pure functions from rings and curves to closed triangulated tubes of a given layout."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
-from atlas.arrays import read_only
+from atlas.errors import AtlasError
+from atlas.mesh.bands import closed_tube_faces, disc_weights, turns_of
+from atlas.mesh.mesh_layout import TubeLayout
+from atlas.mesh.splines import around_weights, centreline, ring_slopes_at, rings_at
 
 
-def tube_through_rings(rings: np.ndarray, along: int, around: int) -> tuple[np.ndarray, np.ndarray]:
+class FoldedTubeError(AtlasError):
+    """A tube too thick for its bends; the text says where, how tight and what to do."""
+
+
+def tube_through_rings(rings: np.ndarray, layout: TubeLayout) -> tuple[np.ndarray, np.ndarray]:
     """Close a smooth surface through rings.
 
     A tensor spline in the landmark's index, periodic cubic around and not-a-knot cubic along, so
-    that vertices are linear in the rings; the ends are flat.
+    that vertices are linear in the rings.  A flat end lies within its ring; a round one goes on
+    along the wall's tangents and closes by half an ellipse.
 
     Parameters
     ----------
     rings : (r, n, 3) float
         Rostral to caudal, each from the dorsal midline towards the left.
-    along, around : int
-        Subdivisions of the interval from ring to ring and from point to point.
+    layout : TubeLayout
 
     Returns
     -------
     vertices : (V, 3) float
-        The refined rings one after the other, then the inside of the first and of the last cap.
-        Point k of ring i is vertex ``(i * along * n + k) * around``.
+        The rings of the wall one after the other, then the rostral cap and the caudal cap, each
+        from the rim inward with its centre or apex last.
     faces : (F, 3) int32
-        Outward; from the counts alone.
+        Outward; from the layout alone.
+
+    Notes
+    -----
+    Vertices stand off the spline by :func:`chord_excess`, about the ring's centre, so that chords
+    take nothing from the volume.
     """
-    r, n = rings.shape[:2]
-    tracks = np.tensordot(_along_weights(r, along)[0], rings, axes=1)
-    rim, within = _around_weights(n, around)
-    grid = rim @ tracks
-    share = _cap_layout(n * around)[0][:, None]
-    caps = []
-    for end in (0, -1):
-        centre = grid[end].mean(axis=0)
-        caps.append(centre + share * (within @ tracks[end] - centre))
-    vertices = np.concatenate([grid.reshape(-1, 3), *caps])
-    return vertices, _closed_tube_faces(*grid.shape[:2])
+    n = rings.shape[1]
+    tracks = rings_at(rings, np.array(layout.places))
+    wall = [
+        _swollen(track, around_weights(n, count, i))
+        for i, (track, count) in enumerate(zip(tracks, layout.around, strict=True))
+    ]
+    rostral = _disc(tracks[0], wall[0], layout.rostral, first=0)
+    last = len(layout.places) - 1
+    if layout.tip is None:
+        caudal = _disc(tracks[-1], wall[-1], layout.caudal, first=last)
+    else:
+        caudal = _tip(tracks[-1], ring_slopes_at(rings, np.ones(1))[0], layout, first=last)
+    return np.concatenate([*wall, *rostral, *caudal]), _faces(layout)
 
 
 def tube_about_curve(
     points: np.ndarray,
-    radius: float,
+    radii: tuple[float, float],
+    layout: TubeLayout,
     *,
+    name: str,
     caudal: np.ndarray,
     dorsal: np.ndarray,
-    along: int,
-    sides: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Close a tube of constant radius about a smooth curve.
+    """Close a tube about a smooth curve, its radius constant or evenly changing.
 
     Parameters
     ----------
     points : (n, 3) float
-        At about equal distances; the not-a-knot cubic spline in their index is the centreline.
-    radius : float
-        Of the circle whose area the cross-section has.
+        The cubic spline by chord length through them is the centreline; it begins and ends with
+        them.
+    radii : tuple of float
+        At the begin and at the end: of the round tube that holds the same volume.
+    layout : TubeLayout
+    name : str
+        How an error names the tube.
     caudal, dorsal : (3,) float
         Orthonormal; the first side faces dorsal where the curve begins caudally.
-    along : int
-        Subdivisions of the interval from point to point.
-    sides : int
-        Of the regular polygon that stands for the circle.
 
     Returns
     -------
     vertices : (V, 3) float
-        The cross-sections one after the other, then the inside of the first and of the last cap.
+        As :func:`tube_through_rings`; the centres of the caps are the ends of the curve.
     faces : (F, 3) int32
-        Outward; from the counts alone.
+        Outward; from the layout alone.
+
+    Raises
+    ------
+    FoldedTubeError
+        Neighbouring cross-sections meet within the tube.
     """
-    value, slope = _along_weights(len(points), along)
-    line, tangent = value @ points, slope @ points
-    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    line, tangent = centreline(points, len(layout.places) - 1)
     normal = _rotation_minimising(line, tangent, _first_normal(tangent[0], caudal, dorsal))
     # Around x along points outward, as it does on the dura: dorsal, then left, going down.
     frame = np.stack([normal, np.cross(tangent, normal)], axis=1)
-    step = 2 * np.pi / sides
-    reach = radius * np.sqrt(step / np.sin(step))
-    grid = line[:, None] + reach * _directions(np.arange(sides) / sides) @ frame
-    share, turn, _ = _cap_layout(sides)
-    spokes = reach * share[:, None] * _directions(turn)
-    caps = [line[end] + spokes @ frame[end] for end in (0, -1)]
-    vertices = np.concatenate([grid.reshape(-1, 3), *caps])
-    return vertices, _closed_tube_faces(len(line), sides)
+    around = np.array(layout.around)
+    radius = np.interp(layout.places, [0, 1], radii)
+    reach = radius * np.array([chord_excess(n) for n in layout.around])
+    _refuse_folds(line, tangent, reach, name)
+    ring = np.repeat(np.arange(len(around)), around)
+    turn = np.concatenate([turns_of(n, i) for i, n in enumerate(layout.around)])
+    out = np.einsum("vi,vij->vj", _directions(turn), frame[ring])
+    parts = [line[ring] + reach[ring, None] * out]
+    for end, counts in ((0, layout.rostral), (len(around) - 1, layout.caudal)):
+        for k, count in enumerate(counts, 1):
+            share = 1 - k / (len(counts) + 1)
+            spokes = _directions(turns_of(count, end + k)) @ frame[end]
+            parts.append(line[end] + share * reach[end] * spokes)
+        parts.append(line[end][None])
+    return np.concatenate(parts), _faces(layout)
+
+
+@lru_cache(maxsize=256)
+def chord_excess(count: int) -> float:
+    """How far vertices stand off a round tube of radius 1 so that it keeps its volume.
+
+    Notes
+    -----
+    Between two rings of n vertices on a circle of radius R, turned by half an edge against each
+    other, the volume is that of the prismatoid, h (A0 + 4 Am + A1) / 6.  With s, c = sin, cos(pi/n)
+    the ends have n R² s c and the middle, a 2n-gon of the middles of edges, n R² s (1 + c) / 2:
+    together h n R² s (1 + 2 c) / 3, which equals pi h for the R returned.
+    """
+    s, c = np.sin(np.pi / count), np.cos(np.pi / count)
+    return float(np.sqrt(3 * np.pi / (count * s * (1 + 2 * c))))
+
+
+def _faces(layout: TubeLayout) -> np.ndarray:
+    return closed_tube_faces(layout.around, layout.rostral, layout.caudal)
+
+
+def _swollen(ring: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Vertices (count, 3) of a ring (n, 3), off its centre by the chords' excess."""
+    centre = ring.mean(axis=0)
+    return centre + chord_excess(len(weights)) * (weights @ ring - centre)
+
+
+def _disc(
+    ring: np.ndarray, rim: np.ndarray, counts: tuple[int, ...], *, first: int
+) -> list[np.ndarray]:
+    """Vertices of a flat cap within the rim (k, 3) of a ring (n, 3), its centre last.
+
+    Half way between the ring shrunk about its centre, which is best where it is round, and the
+    mean of neighbours, which is best where it is not.
+    """
+    centre = ring.mean(axis=0)
+    shrunk = []
+    for k, count in enumerate(counts, 1):
+        share = (1 - k / (len(counts) + 1)) * chord_excess(len(rim))
+        place = around_weights(len(ring), count, first + k) @ ring
+        shrunk.append(centre + share * (place - centre))
+    even = disc_weights(len(rim), first % 2) @ rim
+    return [(np.concatenate([*shrunk, centre[None]]) + even) / 2]
+
+
+def _tip(
+    ring: np.ndarray, slope: np.ndarray, layout: TubeLayout, *, first: int
+) -> list[np.ndarray]:
+    """Rings of a round cap, and its apex; linear in the ring and its slope by share (n, 3).
+
+    At an angle t from the rim: the ring shrunk by cos t, moved on by sin t and tapered by
+    sin t cos t of the slope.  At the rim it leaves along the slope, at the apex across it.
+    """
+    assert layout.tip is not None
+    centre, onward = ring.mean(axis=0), slope.mean(axis=0) * layout.tip.height
+    taper = slope * layout.tip.height - onward
+    parts = []
+    for k, (turn, count) in enumerate(zip(layout.tip.turns, layout.tip.around, strict=True), 1):
+        s, c = np.sin(np.pi / 2 * turn), np.cos(np.pi / 2 * turn)
+        section = c * (ring - centre) + s * c * taper
+        weights = around_weights(len(ring), count, first + k)
+        parts.append(centre + s * onward + chord_excess(count) * (weights @ section))
+    return [*parts, (centre + onward)[None]]
+
+
+def _refuse_folds(line: np.ndarray, tangent: np.ndarray, reach: np.ndarray, name: str) -> None:
+    """Raise where planes of neighbouring cross-sections meet nearer than the tube reaches."""
+    step = np.linalg.norm(np.diff(line, axis=0), axis=1)
+    half_turn = np.arcsin(np.clip(np.linalg.norm(np.diff(tangent, axis=0), axis=1) / 2, 0, 1))
+    bend = step / (2 * np.maximum(np.tan(half_turn), 1e-12))
+    slack = bend - np.maximum(reach[1:], reach[:-1])
+    worst = int(slack.argmin())
+    if slack[worst] <= 0:
+        x, y, z = line[worst]
+        raise FoldedTubeError(
+            f"{name}: expected bends wider than the tube, got a bend of radius {bend[worst]:.2f} "
+            f"mm at ({x:.1f}, {y:.1f}, {z:.1f}) where the tube reaches {reach[worst]:.2f} mm; "
+            "assume a smaller root_radius_mm, or smooth the root"
+        )
 
 
 def _directions(turn: np.ndarray) -> np.ndarray:
@@ -126,95 +228,3 @@ def _reflections(vectors: np.ndarray) -> np.ndarray:
     """Reflections (k, 3, 3) in the planes normal to vectors (k, 3)."""
     squared = (vectors**2).sum(axis=1)[:, None, None]
     return np.eye(3) - 2 * vectors[:, :, None] * vectors[:, None, :] / squared
-
-
-@lru_cache(maxsize=64)
-def _along_weights(n: int, refine: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights ((n - 1) refine + 1, n) of n landmarks in a cubic spline and in its slope."""
-    spline = CubicSpline(np.arange(n), np.eye(n), bc_type="not-a-knot")
-    places = np.arange((n - 1) * refine + 1) / refine
-    return spline(places), spline(places, 1)
-
-
-@lru_cache(maxsize=64)
-def _around_weights(n: int, refine: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of n landmarks in a periodic cubic spline.
-
-    Returns
-    -------
-    (n refine, n) float
-        On the ring.
-    (p, n) float
-        At the places around that :func:`_cap_layout` of the refined ring asks for.
-    """
-    unit = np.eye(n)
-    closed = np.concatenate([unit, unit[:1]])
-    spline = CubicSpline(np.arange(n + 1), closed, bc_type="periodic")
-    return spline(np.arange(n * refine) / refine), spline(_cap_layout(n * refine)[1] * n)
-
-
-@lru_cache(maxsize=64)
-def _closed_tube_faces(rings: int, around: int) -> np.ndarray:
-    """Faces (F, 3) of a grid of rings with both ends closed, outward.
-
-    Rings run down and each ring from dorsal towards left, so around x along points outward.
-    """
-    ring, place = np.mgrid[: rings - 1, :around]
-    a, b = ring * around + place, ring * around + (place + 1) % around
-    c, d = a + around, b + around
-    falling = np.stack([a, b, c, b, d, c], axis=-1)
-    rising = np.stack([a, b, d, a, d, c], axis=-1)
-    # Diagonals alternate: then the mirror image of an anatomy has the mirror image of its mesh.
-    even = ((ring + place) % 2 == 0)[..., None]
-    sides = np.where(even, falling, rising).reshape(-1, 3)
-    inner, _, cap = _cap_layout(around)
-    start = rings * around
-    top = np.where(cap < around, cap, cap - around + start)[:, ::-1]
-    bottom = np.where(cap < around, cap + start - around, cap - around + start + len(inner))
-    return read_only(np.concatenate([sides, top, bottom]), (None, 3), "faces", dtype=np.int32)
-
-
-@lru_cache(maxsize=64)
-def _cap_layout(around: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices within a flat cap and its faces.
-
-    Concentric rings, each with so many fewer vertices that edges stay as long as on the rim.
-
-    Returns
-    -------
-    share : (p,) float
-        Distance from the centre as a share of the rim's; the last is the centre itself.
-    turn : (p,) float
-        Place around as a fraction of a turn.
-    faces : (f, 3) int
-        Rim vertices are 0 to around - 1, the others follow; caudal side outward.
-    """
-    steps = max(1, round(around / (2 * np.pi)))
-    counts = [max(3, round(around * (1 - k / steps))) for k in range(steps)]
-    share = [np.full(c, 1 - k / steps) for k, c in enumerate(counts)]
-    turn = [np.arange(c) / c for c in counts]
-    starts = np.cumsum([0, *counts]).tolist()
-    faces = []
-    for outer, inner, at, then in zip(counts, counts[1:], starts, starts[1:], strict=False):
-        faces += _stitch(outer, inner, at, then)
-    last, at, centre = counts[-1], starts[-2], starts[-1]
-    faces += [(at + k, at + (k + 1) % last, centre) for k in range(last)]
-    return (
-        np.concatenate([*share[1:], [0.0]]),
-        np.concatenate([*turn[1:], [0.0]]),
-        np.array(faces),
-    )
-
-
-def _stitch(outer: int, inner: int, at: int, then: int) -> list[tuple[int, int, int]]:
-    """Triangles between two concentric rings numbered from ``at`` and from ``then``."""
-    faces, i, j = [], 0, 0
-    while i < outer or j < inner:
-        o, p = at + i % outer, then + j % inner
-        if j == inner or (i < outer and (2 * i + 1) * inner <= (2 * j + 1) * outer):
-            i += 1
-            faces.append((o, at + i % outer, p))
-        else:
-            j += 1
-            faces.append((o, then + j % inner, p))
-    return faces

@@ -36,6 +36,16 @@ HIDDEN_PARTS = (0.3, 0.5, 0.7)
 DEPTH_TOLERANCE_MM = 1e-6
 
 
+# Points a ring that follow a contour of up to 32 points without rounding its corners.
+EXACT_AROUND = {"dura_around": 64, "cord_around": 48}
+# Share of a step by which a spacing may be exceeded.
+SPACING_TOLERANCE = 0.25
+
+
+class SmoothingError(AtlasError):
+    """A smoothing that cannot be; the text says expected and got."""
+
+
 class MissingCordError(AtlasError):
     """A cord that was not annotated where one is needed; the text names the subject."""
 
@@ -154,39 +164,65 @@ class FittedSubject:
         return self.dura.depth_at(self.cord.heights[-1])
 
 
-# A build asks for the same subjects several times: landmarks, the other origin, measures.
-@lru_cache(maxsize=32)
-def fit_subject(subject: Subject, *, dura_around: int = 32, cord_around: int = 24) -> FittedSubject:
+def fit_subject(
+    subject: Subject, *, dura_around: int = 32, cord_around: int = 24, smoothing: float = 1.0
+) -> FittedSubject:
     """Fit smooth curves and surfaces to one subject's annotation.
+
+    Asked again, it answers with the same object.
 
     Parameters
     ----------
     subject : Subject
     dura_around, cord_around : int
         Points a ring.
+    smoothing : float
+        How much of the annotation's jitter from slice to slice is taken out: 1 all of it, 0 none,
+        so that the surfaces pass through the contours and the centrelines through the points.
 
     Returns
     -------
     FittedSubject
         In the subject's own frame.  Roots without a ganglion are absent: where they end is unknown.
+
+    Raises
+    ------
+    SmoothingError
+        The smoothing is not a number from 0 up.
     """
+    if not 0 <= smoothing < np.inf:
+        raise SmoothingError(
+            f"smoothing: expected 0 (through every annotated point) or more, 1 for as much as the "
+            f"annotation jitters, got {smoothing}"
+        )
+    return _fit_subject(subject, dura_around, cord_around, float(smoothing))
+
+
+# A build asks for the same subjects several times: landmarks, the other origin, measures.
+@lru_cache(maxsize=32)
+def _fit_subject(
+    subject: Subject, dura_around: int, cord_around: int, smoothing: float
+) -> FittedSubject:
     left, dorsal, _ = subject_axes(subject).T
     top = subject.dura[0].mean(axis=0)
     axis = stack_axis(subject.dura)
+    directions = {"top": top, "axis": axis, "dorsal": dorsal, "left": left}
     dura, cord = (
-        _fit_tube(contours, n, top=top, axis=axis, dorsal=dorsal, left=left) if contours else None
+        _fit_tube(contours, n, smoothing=smoothing, **directions) if contours else None
         for contours, n in ((subject.dura, dura_around), (subject.cord, cord_around))
     )
     assert dura is not None  # no subject without a sac is ever read
     roots = {
-        key: _fit_root(points, subject.ganglia[key])
+        key: _fit_root(points, subject.ganglia[key], smoothing)
         for key, points in subject.roots.items()
         if key in subject.ganglia
     }
     return FittedSubject(subject, dura, cord, roots)
 
 
-def subject_anatomy(subject: Subject, *, spacing_mm: float = 2.0) -> Anatomy:
+def subject_anatomy(
+    subject: Subject, *, spacing_mm: float = 2.0, smoothing: float = 1.0
+) -> Anatomy:
     """One subject over its whole field of view, as annotated and smoothed.
 
     Not a landmark shape: as many rings and points as the extent holds, so that measures lose
@@ -197,32 +233,63 @@ def subject_anatomy(subject: Subject, *, spacing_mm: float = 2.0) -> Anatomy:
     subject : Subject
     spacing_mm : float
         Distance of rings and of root points, mm, at the most.
+    smoothing : float
+        As in :func:`fit_subject`.  At 0 every annotated slice has a ring on the spline through
+        its contour, with twice as many points, and every annotated root point is a point of the
+        root.
 
     Returns
     -------
     Anatomy
         In the subject's own frame (LPS mm), with the status of every point.
     """
-    fitted = fit_subject(subject)
+    exact = smoothing == 0
+    around = EXACT_AROUND if exact else {}
+    fitted = fit_subject(subject, smoothing=smoothing, **around)
     tubes: dict[str, np.ndarray] = {}
     status: dict[str, np.ndarray] = {}
     for name, tube in (("dura", fitted.dura), ("cord", fitted.cord)):
-        count = int(np.ceil(tube.length_mm / spacing_mm)) + 1
-        tubes[name] = tube.rings(np.linspace(0, tube.length_mm, count))
+        if exact:
+            tubes[name] = tube.tracks(_refined(tube.tracks.x, spacing_mm))
+        else:
+            count = int(np.ceil(tube.length_mm / spacing_mm)) + 1
+            tubes[name] = tube.rings(np.linspace(0, tube.length_mm, count))
         status[name] = np.full(tubes[name].shape[:2], Status.MEASURED)
     roots = {}
     for key, root in fitted.roots.items():
-        parts = (root.line[: root.traced_points], root.line[root.traced_points - 1 :])
-        traced, gap = (
-            resample_open(part, int(np.ceil(arc_length(part)[-1] / spacing_mm)) + 1)
-            for part in parts
-        )
-        roots[key] = np.concatenate([traced, gap[1:]])
+        roots[key], n_traced = _root_points(root, spacing_mm, exact=exact)
         state = np.full(len(roots[key]), Status.BRIDGED)
-        state[: len(traced)] = Status.MEASURED
+        state[:n_traced] = Status.MEASURED
         state[-1] = Status.MEASURED
         status[block_name(key)] = state
     return Anatomy(tubes["dura"], tubes["cord"], roots, dict(subject.ganglia), status)
+
+
+def _root_points(root: FittedRoot, spacing_mm: float, *, exact: bool) -> tuple[np.ndarray, int]:
+    """Points (n, 3) of a root, no further apart than told, and how many of them were traced."""
+    last = root.traced_points - 1
+    parts = (root.line[: last + 1], root.line[last:])
+    even_trace, gap = (
+        resample_open(part, int(np.ceil(arc_length(part)[-1] / spacing_mm)) + 1) for part in parts
+    )
+    trace = even_trace
+    if exact:
+        knots = root.lengths[: last + 1 : SAMPLES_PER_SEGMENT]
+        goal = _refined(knots, spacing_mm)
+        line = parts[0]
+        trace = np.stack([np.interp(goal, root.lengths[: last + 1], x) for x in line.T], axis=1)
+    return np.concatenate([trace, gap[1:]]), len(trace)
+
+
+def _refined(knots: np.ndarray, spacing_mm: float) -> np.ndarray:
+    """Knots with as many even steps between them as a spacing, mm, asks for."""
+    # Slices 2 mm apart to the last digit or so are one step of 2 mm.
+    steps = np.maximum(1, np.ceil(np.diff(knots) / spacing_mm - SPACING_TOLERANCE)).astype(int)
+    parts = [
+        np.linspace(a, b, n, endpoint=False)
+        for a, b, n in zip(knots, knots[1:], steps, strict=False)
+    ]
+    return np.append(np.concatenate(parts), knots[-1])
 
 
 def bridge_variance(share: np.ndarray) -> np.ndarray:
@@ -319,25 +386,27 @@ def _fit_tube(
     axis: np.ndarray,
     dorsal: np.ndarray,
     left: np.ndarray,
+    smoothing: float,
 ) -> FittedTube:
     rings, middles = resample_contours(contours, around, start=dorsal, towards=left)
     centroids = middles[:, None]
     heights = (top - centroids[:, 0]) @ axis
     noise = annotation_noise(heights, rings)
-    centreline = smoothing_spline(heights, centroids, noise_sd=annotation_noise(heights, centroids))
+    wander = annotation_noise(heights, centroids)
+    centreline = smoothing_spline(heights, centroids, noise_sd=smoothing * wander)
     dense, line = sample_spline(centreline)
     return FittedTube(
-        tracks=smoothing_spline(heights, rings, noise_sd=noise),
+        tracks=smoothing_spline(heights, rings, noise_sd=smoothing * noise),
         heights=dense,
         depths=arc_length(line[:, 0]),
         noise_mm=noise,
     )
 
 
-def _fit_root(points: np.ndarray, ganglion: np.ndarray) -> FittedRoot:
+def _fit_root(points: np.ndarray, ganglion: np.ndarray, smoothing: float) -> FittedRoot:
     t = arc_length(points)
     noise = annotation_noise(t, points[:, None])
-    spline = smoothing_spline(t, points[:, None], noise_sd=noise)
+    spline = smoothing_spline(t, points[:, None], noise_sd=smoothing * noise)
     traced = sample_spline(spline)[1][:, 0]
     tangent = spline(t[-1], 1)[0]
     gap = bridge(traced[-1], tangent / np.linalg.norm(tangent), ganglion, samples=BRIDGE_SAMPLES)

@@ -1,23 +1,20 @@
-"""Predict the anatomy one cannot see from what one can, with intervals that hold what they say."""
+"""How to predict, and how wide intervals must be: learned by leaving out each subject."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 
 from atlas.arrays import read_only
-from atlas.data.dataset import Dataset
-from atlas.data.subject import ROOT_KEYS, Subject
 from atlas.errors import AtlasError
-from atlas.shape.alignment import Alignment, align_onto
+from atlas.prediction.roots import root_radii
+from atlas.shape.alignment import Alignment
 from atlas.shape.estimation import fit_shape_model
-from atlas.shape.holdout import Holdout, given_mask, leave_one_out, visible
-from atlas.shape.landmarks import place_landmarks
+from atlas.shape.holdout import Holdout, given_mask, leave_one_out
 from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import Anatomy, LandmarkScheme, Status, block_name
+from atlas.shape.scheme import LandmarkScheme, Status
 
 LEVELS = (0.5, 0.8, 0.95)
 # What leave-one-out chooses from: how many modes speak, and how far what is seen may lie from
@@ -49,7 +46,7 @@ class Predictor:
     error_mm, baseline_mm : float
         Root mean square error of the hidden measured landmarks when left out: predicted, and by the
         mean shape put onto what is given.  Modes and noise were chosen by the first, which
-        flatters it; :mod:`analysis.evaluation.prediction` leaves each subject out of the choice too.
+        flatters it; :mod:`analysis.evaluation.prediction` leaves each subject out of that too.
     root_radii : (14, 3) float
         Half widths that held 95 % of the left-out errors of :func:`root_measures`, both sides of a
         level together; NaN where no subject shows the measure.
@@ -69,38 +66,6 @@ class Predictor:
     def __post_init__(self) -> None:
         object.__setattr__(self, "spread_mm", read_only(self.spread_mm, (None,), "spread_mm"))
         object.__setattr__(self, "root_radii", read_only(self.root_radii, (14, 3), "root_radii"))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prediction:
-    """A whole anatomy of which a part was seen.
-
-    Parameters
-    ----------
-    subject_id : str
-    points : (L, 3) float
-        Expected places in the subject's own frame, mm; where seen, as seen.
-    seen : (L,) bool
-    radius_mm : mapping of float to (L,) float
-        Nominal level to the radius of the ball that holds the landmark; 0 where seen.
-    anatomy : Anatomy
-        The points as named structures.
-    posterior : ShapeModel
-        In the frame of the model.
-    """
-
-    subject_id: str
-    points: np.ndarray
-    seen: np.ndarray
-    radius_mm: Mapping[float, np.ndarray]
-    anatomy: Anatomy
-    posterior: ShapeModel
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "points", read_only(self.points, (None, 3), "points"))
-        object.__setattr__(self, "seen", read_only(self.seen, (None,), "seen", dtype=bool))
-        radii = {k: read_only(v, (None,), f"radius {k}") for k, v in self.radius_mm.items()}
-        object.__setattr__(self, "radius_mm", MappingProxyType(radii))
 
 
 def fit_predictor(reference: Alignment, given: tuple[str, ...] = ("dura", "cord")) -> Predictor:
@@ -157,63 +122,9 @@ def fit_predictor(reference: Alignment, given: tuple[str, ...] = ("dura", "cord"
         inflation={level: _conformal(ratios, level) for level in LEVELS},
         error_mm=float(np.sqrt(np.nanmean(errors**2, axis=1).mean())),
         baseline_mm=float(np.sqrt(np.mean([m.mean() for m in missed]))),
-        root_radii=_root_radii(holdouts, predicted, scheme),
+        root_radii=root_radii(holdouts, predicted, scheme),
         n_subjects=len(holdouts),
     )
-
-
-def predict(
-    reference: Alignment, model: ShapeModel, predictor: Predictor, subject: Subject
-) -> Prediction:
-    """Predict a subject's whole anatomy from the structures the predictor was made for.
-
-    Parameters
-    ----------
-    reference : Alignment
-        Of the group.
-    model : ShapeModel
-        Of the group, all its modes.
-    predictor : Predictor
-    subject : Subject
-        With any part of the annotation; only what is given and measured is used.
-
-    Returns
-    -------
-    Prediction
-        In the subject's own frame (LPS mm).
-    """
-    scheme = reference.landmarks.scheme
-    placed = place_landmarks(Dataset(subject.id, (subject,)), scheme)
-    part = visible(placed, given_mask(scheme, predictor.given))
-    aligned = align_onto(part, reference)
-    after = posterior_of(model, aligned.points[0], (predictor.n_modes, predictor.noise_mm))
-    seen = part.status[0] != Status.MISSING
-    back = (after.mean - aligned.translation[0]) @ aligned.rotation[0] / aligned.scale[0]
-    points = np.where(seen[:, None], part.points[0], back)
-    spread = np.where(seen, 0.0, predictor.spread_mm / aligned.scale[0])
-    return Prediction(
-        subject_id=subject.id,
-        points=points,
-        seen=seen,
-        radius_mm={level: factor * spread for level, factor in predictor.inflation.items()},
-        anatomy=scheme.anatomy(points),
-        posterior=after,
-    )
-
-
-def only_subject(dataset: Dataset) -> Subject:
-    """The one subject of a dataset; PredictionError where there are more."""
-    if len(dataset.subjects) != 1:
-        raise PredictionError(
-            f"{dataset.root}: expected the markers of one subject, got {len(dataset.subjects)}; "
-            "name its own folder"
-        )
-    return dataset.subjects[0]
-
-
-def walls_of(subject: Subject) -> tuple[str, ...]:
-    """What is there of dura and cord."""
-    return tuple(name for name in ("dura", "cord") if getattr(subject, name))
 
 
 def posterior_of(model: ShapeModel, points: np.ndarray, choice: tuple[int, float]) -> ShapeModel:
@@ -258,52 +169,6 @@ def _trials(
             left = miss - scores @ target[:k]
             result[k, noise] = float((left**2).sum() / where.sum())
     return result
-
-
-def root_measures(points: np.ndarray, scheme: LandmarkScheme) -> np.ndarray:
-    """Where each root begins, at what angle it runs, and where its ganglion lies.
-
-    Parameters
-    ----------
-    points : (L, 3) float
-        mm, z rostral, y dorsal, x left; NaN where missing.
-    scheme : LandmarkScheme
-
-    Returns
-    -------
-    (14, 3) float
-        In the order of ``ROOT_KEYS``: begin below the first dura ring, mm; median angle about the
-        nearest ring's centre beside the sac, degrees from dorsal, + left; ganglion below the
-        first dura ring, mm.
-    """
-    dura = scheme.block("dura")
-    rings = points[scheme.span("dura")].reshape(dura.levels, dura.around, 3).mean(axis=1)
-    rings = rings[np.isfinite(rings).all(axis=1)]
-    rows = []
-    for key in ROOT_KEYS:
-        root = points[scheme.span(block_name(key))]
-        beside = root[np.isfinite(root).all(axis=1) & (root[:, 2] >= rings[:, 2].min())]
-        nearest = np.abs(beside[:, None, 2] - rings[None, :, 2]).argmin(axis=1)
-        x, y = (beside - rings[nearest])[:, :2].T
-        angle = np.degrees(np.median(np.arctan2(x, y))) if len(beside) else np.nan
-        rows.append((rings[0, 2] - root[0, 2], angle, rings[0, 2] - root[-1, 2]))
-    return np.array(rows)
-
-
-def _root_radii(
-    holdouts: list[Holdout], predicted: list[np.ndarray], scheme: LandmarkScheme
-) -> np.ndarray:
-    """Half widths (14, 3): the order statistic ceil(0.95 (n + 1)) of the errors, n at the most."""
-    errors = []
-    for holdout, points in zip(holdouts, predicted, strict=True):
-        seen = np.where(np.isfinite(holdout.given), holdout.given, points)
-        errors.append(np.abs(root_measures(seen, scheme) - root_measures(holdout.truth, scheme)))
-    # ROOT_KEYS runs left, right, left, …: the sides of a level are pooled.
-    pooled = np.stack(errors).reshape(len(errors), 7, 2, 3).transpose(1, 3, 0, 2).reshape(7, 3, -1)
-    count = np.isfinite(pooled).sum(axis=2)
-    rank = np.clip(np.ceil(0.95 * (count + 1)).astype(int), 1, np.maximum(count, 1)) - 1
-    radii = np.take_along_axis(np.sort(pooled, axis=2), rank[..., None], axis=2)[..., 0]
-    return np.repeat(radii, 2, axis=0)
 
 
 def _errors(holdout: Holdout, predicted: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -11,8 +11,11 @@ from atlas.data.subject import ROOT_KEYS, RootKey
 from atlas.exchange.marker_files import write_markers
 from atlas.files import new_folder, write_file
 from atlas.mesh.formats import write_surfaces
+from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import surfaces
-from atlas.predict import LEVELS, Prediction, Predictor, root_measures
+from atlas.prediction.calibration import LEVELS, Predictor
+from atlas.prediction.predicting import Prediction
+from atlas.prediction.roots import root_measures
 from atlas.shape.scheme import block_name
 from atlas.store import Atlas
 
@@ -81,7 +84,9 @@ def write_prediction(
     with new_folder(Path(out), proof=PROOF) as folder:
         stem = prediction.subject_id
         write_markers(prediction.anatomy, folder / "markers" / stem, stem, notice=notice)
-        write_surfaces(surfaces(prediction.anatomy), folder / "meshes", header=STL_NOTICE)
+        layout = mesh_layout(atlas.model.scheme.anatomy(atlas.model.mean))
+        meshes = surfaces(prediction.anatomy, layout=layout)
+        write_surfaces(meshes, folder / "meshes", header=STL_NOTICE)
         write_file(folder / PROOF, _intervals(prediction, notice))
         write_file(folder / "roots.csv", _roots(root_predictions(prediction, predictor), notice))
         _write_cloud(prediction, folder / "intervals.ply")

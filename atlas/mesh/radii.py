@@ -1,0 +1,54 @@
+"""Radii of roots: assumed, never measured; per level, and from a root's begin to its ganglion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from atlas.data.subject import LEVELS
+
+# Assumed, never measured: no annotation holds a radius, and the authors' meshes use this one.
+ROOT_RADIUS_MM = 0.5
+
+# One radius; or for each level one, or one at the begin and one at the ganglion.
+RadiusOption = float | Mapping[str, "float | tuple[float, float]"]
+
+
+def radii_by_level(option: RadiusOption, levels: set[str]) -> dict[str, tuple[float, float]]:
+    """Radii at the begin and at the ganglion for each level.
+
+    Parameters
+    ----------
+    option : float or mapping of level to float or (float, float)
+        mm; assumed.  One number for all, or for every level one number or a pair: the radius
+        where the root begins and that at its ganglion, between which it changes evenly.
+    levels : set of str
+        Levels there are roots of.
+
+    Returns
+    -------
+    dict of level to (float, float)
+        Rostral to caudal, mm.
+
+    Raises
+    ------
+    ValueError
+        A level has no radius, there is no such level, or a radius is not above 0 mm.
+
+    Examples
+    --------
+    >>> radii_by_level({"L5": 0.5, "S1": (0.5, 1.2)}, {"L5", "S1"})
+    {'L5': (0.5, 0.5), 'S1': (0.5, 1.2)}
+    """
+    present = [level for level in LEVELS if level in levels]
+    given = option if isinstance(option, Mapping) else dict.fromkeys(present, option)
+    unknown, absent = set(given) - set(LEVELS), set(present) - set(given)
+    if unknown or absent:
+        raise ValueError(
+            f"root_radius_mm: expected a radius for each of {present}, got {sorted(given)}"
+        )
+    pairs = {level: np.broadcast_to(np.asarray(r, float), 2) for level, r in given.items()}
+    if not all((r > 0).all() and np.isfinite(r).all() for r in pairs.values()):
+        raise ValueError(f"root_radius_mm: expected radii above 0 mm, got {dict(given)}")
+    return {level: (float(pairs[level][0]), float(pairs[level][1])) for level in present}

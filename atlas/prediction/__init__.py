@@ -1,0 +1,1 @@
+"""The anatomy one cannot see, from what one can: calibration, prediction, files."""
