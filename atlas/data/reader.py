@@ -17,6 +17,8 @@ from atlas.data.subject import ROOT_KEYS, Finding, RootKey, Severity, Source, Su
 MINIMUM_POINTS = {"dura": 4, "cord": 4, "roots": 4, "ganglia": 1}
 MINIMUM_CONTOURS = 4
 SAME_SLICE_MM = 0.01
+# What this package writes into descriptions of points that nobody marked on an image.
+NOT_ANNOTATED = ("generated", "not imaged")
 
 
 class SubjectReader:
@@ -96,7 +98,7 @@ class SubjectReader:
             return
         self.hashes[file.name] = hashlib.sha256(content).hexdigest()
         for markup in markups:
-            if "generated" in markup.description:
+            if any(word in markup.description for word in NOT_ANNOTATED):
                 self.notices[markup.description] = None
         if file.kind in self.contours:
             for markup in markups:

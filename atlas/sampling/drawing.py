@@ -102,7 +102,7 @@ class Plan:
         placed = self.restriction.apply(self.design.placed(first, first + len(indices)))
         scores, kept = self.judged(placed, [self.design.stream(int(i)) for i in indices])
         attempts = np.ones(len(indices), dtype=int)
-        return self._placed(indices, scores, kept, attempts, (~kept).sum(axis=0))
+        return self._placed(indices, scores, kept, attempts, ~kept)
 
     def shapes(self, scores: np.ndarray) -> np.ndarray:
         """Shapes (m, L, 3) mm of scores (m, k) in the frame of the model, without noise.
@@ -160,8 +160,8 @@ class Draws:
         Which rules each sample keeps, and then which of :data:`LIMITS`.
     attempts : (m,) int
         Draws each sample took.
-    broken : (R + 2,) int
-        How many of all the attempts broke each rule; one may break several.
+    broken : (m, R + 2) int
+        How many of each sample's draws broke each rule; one may break several.
     rules : (R,) tuple of str
     turn_deg, shift_mm : (m, 3) float
         Where each was placed.
@@ -185,7 +185,7 @@ class Draws:
             ("points", (m, None, 3), float),
             ("kept", (m, r), bool),
             ("attempts", (m,), np.intp),
-            ("broken", (r,), np.intp),
+            ("broken", (m, r), np.intp),
             ("turn_deg", (m, 3), float),
             ("shift_mm", (m, 3), float),
         ):
@@ -212,7 +212,7 @@ def _draw_by_chance(plan: Plan, indices: np.ndarray) -> Draws:
     scores = np.zeros((len(wanted), design.n_modes))
     kept = np.zeros((len(wanted), len(plan.rules) + len(LIMITS)), dtype=bool)
     attempts = np.zeros(len(wanted), dtype=int)
-    broken = np.zeros(kept.shape[1], dtype=int)
+    broken = np.zeros(kept.shape, dtype=int)
     own = np.isin(wanted, indices)
     waiting = np.arange(len(wanted))
     while len(waiting):
@@ -222,13 +222,13 @@ def _draw_by_chance(plan: Plan, indices: np.ndarray) -> Draws:
             _next_scores(plan, now, own_streams), own_streams
         )
         attempts[waiting] += 1
-        broken += (~kept[waiting][own[waiting]]).sum(axis=0)
+        broken[waiting] += ~kept[waiting]
         if not plan.redraws:
             break
         waiting = waiting[~_pair_valid(design, np.all(kept[waiting], axis=1))]
         if len(waiting) and attempts[waiting].max() >= MAX_ATTEMPTS:
             raise SamplingError(_why_nothing(plan, wanted[waiting[0]], kept[waiting]))
-    return plan._placed(indices, scores[own], kept[own], attempts[own], broken)
+    return plan._placed(indices, scores[own], kept[own], attempts[own], broken[own])
 
 
 def _partner(design: Design, index: int) -> int:

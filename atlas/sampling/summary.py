@@ -1,0 +1,110 @@
+"""The tables of a synthetic cohort, and a page that explains them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from atlas.files import write_file
+from atlas.sampling.drawing import Plan
+from atlas.sampling.records import Record, acceptance_rows, samples_csv, shift_rows
+from atlas.store import Atlas
+
+COLUMNS = {
+    "samples.csv": {
+        "id, seed": "sample, and the seed of the cohort",
+        "accepted": "1: it keeps every rule; 0: it does not",
+        "attempts": "draws it took",
+        "broken_rules": "rules the sample breaks, where it was kept nevertheless",
+        "score_<k>_sd": "coefficient of the atlas' mode k, SD",
+        "turn_<axis>_deg, shift_<axis>_mm": "rotation vector and translation it was placed by",
+        "<level>/<side>/<measure>": "measure before placement, unit at the end of its name; "
+        "all or both where it belongs to no level or side",
+    },
+    "acceptance.csv": {
+        "rule": "any: draws that were rejected for whatever reason",
+        "n_draws": "draws that were made",
+        "n_broken": "of them broke the rule; one may break several",
+        "share, share_low, share_high": "of the draws, and its 95 % interval (Wilson)",
+    },
+    "shift.csv": {
+        "mode": "of the atlas, from 1",
+        "n": "accepted samples",
+        "mean_sd, mean_low_sd, mean_high_sd": "mean score, SD, and its 95 % t interval; 0 in the "
+        "population",
+        "variance, variance_low, variance_high": "of the scores (n - 1) and its 95 % chi-square "
+        "interval; 1 in the population",
+    },
+}
+
+
+def write_summary(
+    out: Path, atlas: Atlas, plan: Plan, records: Sequence[Record], *, seed: int, notice: str
+) -> None:
+    """Write ``samples.csv``, ``acceptance.csv``, ``shift.csv`` and ``README.md``."""
+    content = samples_csv(records, n=len(records), seed=seed, notice=notice)
+    write_file(out / "samples.csv", content)
+    acceptance = acceptance_rows(records, plan)
+    write_file(out / "acceptance.csv", _table(acceptance, notice))
+    write_file(out / "shift.csv", _table(shift_rows(records), notice))
+    write_file(out / "README.md", _readme(atlas, plan, records, acceptance, notice))
+
+
+def _table(rows: Iterable[Mapping[str, Any]], notice: str) -> str:
+    rows = list(rows)
+    text = io.StringIO()
+    if rows:
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow([*rows[0], "notice"])
+        for row in rows:
+            values = (f"{v:.6g}" if isinstance(v, float) else v for v in row.values())
+            table.writerow([*values, notice])
+    return text.getvalue()
+
+
+def _readme(
+    atlas: Atlas,
+    plan: Plan,
+    records: Sequence[Record],
+    acceptance: Sequence[Mapping[str, Any]],
+    notice: str,
+) -> str:
+    rejected, source = acceptance[0], atlas.provenance
+    text = _README.substitute(
+        notice=notice,
+        accepted=sum(r.accepted for r in records),
+        n=len(records),
+        draws=rejected["n_draws"],
+        share=f"{100 * (1 - rejected['share']):.1f}",
+        low=f"{100 * (1 - rejected['share_high']):.1f}",
+        high=f"{100 * (1 - rejected['share_low']):.1f}",
+        again="" if plan.redraws else "Samples that break a rule were not drawn again.\n",
+        subjects=atlas.model.n_subjects,
+    )
+    lines = []
+    for name, columns in COLUMNS.items():
+        lines += ["", f"## {name}", "", "| column | says |", "|---|---|"]
+        lines += [f"| {column} | {said} |" for column, said in columns.items()]
+    lines += ["", "## Source", "", source.get("attribution", ""), "", source.get("disclaimer", "")]
+    return text + "\n".join(lines) + "\n"
+
+
+_README = Template("""\
+# Synthetic anatomies
+
+$notice.
+
+$accepted of $n samples keep every rule of anatomy; $draws draws were made, $share % of them
+accepted (95 % interval $low–$high %).
+${again}Rejection changes the distribution: `shift.csv` says by how much. The model behind the
+samples has n = $subjects subjects: however many are drawn, they know no more.
+
+`markers/` has the layout of the published archive: `atlas check` and `atlas build` read it. The way
+from the last traced point to the ganglion is left out there, as in the annotations. Radii of roots
+in `meshes/` are assumed, not measured.
+A cohort that was stopped goes on where it stopped when the same command is run again.
+""")
