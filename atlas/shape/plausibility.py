@@ -13,6 +13,7 @@ import numpy as np
 from atlas.data.dataset import Dataset
 from atlas.data.subject import LEVELS, Finding, RootKey, Severity, Subject, stack_axis
 from atlas.shape.contours import sample_contours
+from atlas.shape.polygons import depths_in_polygons
 
 
 def find_implausible(dataset: Dataset) -> tuple[Finding, ...]:
@@ -191,20 +192,5 @@ class ContourStack:
         depth = np.full(len(points), np.nan)
         for k in np.unique(nearest[within]):
             here = within & (nearest == k)
-            depth[here] = _depths_in_polygon(local[here, :2], self.polygons[k])
+            depth[here] = depths_in_polygons(local[here, :2], self.polygons[k][None, :-1])
         return depth
-
-
-def _depths_in_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """Depths (m,) of points (m, 2) inside a closed polygon (k + 1, 2); negative outside."""
-    a = polygon[:-1] - points[:, None]
-    along = np.diff(polygon, axis=0)
-    share = np.clip(-(a * along).sum(axis=2) / (along**2).sum(axis=1), 0, 1)
-    distance = np.linalg.norm(a + share[..., None] * along, axis=2).min(axis=1)
-    # Even-odd rule: how many edges a ray from the point towards +x crosses.
-    below, above = a[..., 1], a[..., 1] + along[:, 1]
-    crossing = (below > 0) != (above > 0)
-    slope = np.divide(along[:, 0], along[:, 1], out=np.zeros(len(along)), where=along[:, 1] != 0)
-    at = a[..., 0] - below * slope
-    inside = (crossing & (at > 0)).sum(axis=1) % 2 == 1
-    return np.where(inside, distance, -distance)
