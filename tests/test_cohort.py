@@ -141,6 +141,22 @@ def test_a_pose_moves_markers_and_leaves_measures(model, tmp_path):
     assert np.linalg.norm(first[0] - first[1], axis=1).min() > 1
 
 
+def test_repair_moves_what_breaks_a_rule_and_says_how_far(model, tmp_path):
+    made = {}
+    for choice in ("keep", "repair"):
+        write_cohort(model, Recipe(n=24, seed=8, invalid=choice), tmp_path / choice, PLAIN)
+        made[choice] = rows_of(tmp_path / choice / "samples.csv")
+    broken = [r["accepted"] == "0" for r in made["keep"]]
+    assert 0 < sum(broken) < 24
+    moved = [float(r["repaired_mm"]) for r in made["repair"]]
+    for was_broken, far, row in zip(broken, moved, made["repair"], strict=True):
+        assert (far > 0) == (was_broken and row["accepted"] == "1")
+    assert max(moved) > 0
+    for row in made["repair"]:
+        there = (tmp_path / "repair" / "markers" / row["id"]).is_dir()
+        assert there == (row["accepted"] == "1")
+
+
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [

@@ -133,9 +133,11 @@ def test_a_pose_stays_within_its_limits_and_keeps_the_shape(model):
     np.testing.assert_array_equal(draws.scores, free.scores)
     assert np.linalg.norm(draws.turn_deg, axis=1).max() <= 20
     assert np.linalg.norm(draws.shift_mm, axis=1).max() <= 8
-    between = [np.linalg.norm(np.diff(d.points, axis=1), axis=2) for d in (free, draws)]
+    np.testing.assert_array_equal(draws.points, free.points)
+    shapes = (free.points, draws.placed)
+    between = [np.linalg.norm(np.diff(p, axis=1), axis=2) for p in shapes]
     np.testing.assert_allclose(*between, atol=1e-9)
-    volume = [np.linalg.det(d.points[:, [3, 40, 90]] - d.points[:, [7]]) for d in (free, draws)]
+    volume = [np.linalg.det(p[:, [3, 40, 90]] - p[:, [7]]) for p in shapes]
     np.testing.assert_allclose(*volume, rtol=1e-8)
 
 

@@ -16,6 +16,7 @@ def record(index: int, scores, **values) -> Record:
         "attempts": 1,
         "broken": {},
         "broken_now": (),
+        "repaired_mm": 0.0,
         "turn_deg": (0.0, 0.0, 0.0),
         "shift_mm": (0.0, 0.0, 0.0),
         "measures": {"L1/left/angle_sac_deg": 60.0 + index},

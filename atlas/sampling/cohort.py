@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from atlas.data.subject import ROOT_KEYS, RootKey
 from atlas.exchange.marker_files import write_markers
@@ -24,12 +25,13 @@ from atlas.files import OutputError, write_file
 from atlas.mesh.formats import write_meshes
 from atlas.mesh.formats.writing import known_formats
 from atlas.mesh.mesh_layout import EDGE_MM, MeshLayout, mesh_layout
+from atlas.mesh.repair import repair
 from atlas.mesh.surfaces import surfaces
 from atlas.sampling.drawing import LIMITS, Plan
 from atlas.sampling.recipe import MeasureFunction, Recipe, fingerprint, measure_function
 from atlas.sampling.records import Record, sample_id
 from atlas.sampling.summary import write_summary
-from atlas.shape.scheme import Status, block_name
+from atlas.shape.scheme import Anatomy, Status, block_name
 from atlas.store import Atlas, load_atlas
 
 PLAN = "plan.json"
@@ -260,24 +262,29 @@ class _Maker:
 
     def make(self, first: int, last: int) -> None:
         draws = self.plan.draw(first, last)
-        unplaced = self.plan.shapes(draws.scores)
+        rules = (*self.plan.rules, *LIMITS)
         for i in range(last - first):
-            accepted = bool(draws.valid[i])
-            rules = (*self.plan.rules, *LIMITS)
+            broken_now = tuple(r for r, kept in zip(rules, draws.kept[i], strict=True) if not kept)
+            anatomy = self.plan.model.scheme.anatomy(draws.points[i])
+            repaired_mm = 0.0
+            if broken_now and self.recipe.invalid == "repair":
+                anatomy, broken_now, repaired_mm = _repaired(anatomy, broken_now)
             record = Record(
                 index=first + i,
-                accepted=accepted,
+                accepted=not broken_now,
                 attempts=int(draws.attempts[i]),
                 broken={r: int(b) for r, b in zip(rules, draws.broken[i], strict=True) if b},
-                broken_now=tuple(
-                    r for r, kept in zip(rules, draws.kept[i], strict=True) if not kept
-                ),
-                scores=tuple(self._scores(draws.scores[i], unplaced[i]).tolist()),
+                broken_now=broken_now,
+                repaired_mm=repaired_mm,
+                scores=tuple(self._scores(draws.scores[i], draws.points[i]).tolist()),
                 turn_deg=tuple(draws.turn_deg[i].tolist()),
                 shift_mm=tuple(draws.shift_mm[i].tolist()),
-                measures=self._measures(unplaced[i]),
+                measures=self._measures(anatomy),
             )
-            self._write(record, draws.points[i])
+            if self.plan.pose is not None:
+                turn = Rotation.from_rotvec(draws.turn_deg[i], degrees=True).as_matrix()
+                anatomy = anatomy.moved(turn, draws.shift_mm[i])
+            self._write(record, anatomy)
 
     def _scores(self, scores: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Scores of the atlas' own modes, whatever model was drawn from."""
@@ -286,19 +293,19 @@ class _Maker:
             return scores
         return model.scores(points)
 
-    def _measures(self, points: np.ndarray) -> dict[str, float]:
+    def _measures(self, anatomy: Anatomy) -> dict[str, float]:
         if self.measure is None:
             return {}
-        values = self.measure(self.plan.model.scheme.anatomy(points))
+        values = self.measure(anatomy)
         return {"/".join(key): float(value) for key, value in values.items()}
 
-    def _write(self, record: Record, points: np.ndarray) -> None:
+    def _write(self, record: Record, anatomy: Anatomy) -> None:
         name = sample_id(record.index, self.recipe.n)
         work = self.out / WORK / name
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         if record.accepted or self.recipe.invalid == "keep":
-            self._write_anatomy(name, work, points)
+            self._write_anatomy(name, work, anatomy)
         for part in sorted(work.iterdir()):
             place = self.out / part.name / name
             place.parent.mkdir(exist_ok=True)
@@ -308,8 +315,7 @@ class _Maker:
         content = json.dumps(record.document()) + "\n"
         write_file(_record_path(self.out, record.index, self.recipe.n), content)
 
-    def _write_anatomy(self, name: str, work: Path, points: np.ndarray) -> None:
-        anatomy = self.plan.model.scheme.anatomy(points)
+    def _write_anatomy(self, name: str, work: Path, anatomy: Anatomy) -> None:
         notice = _notice(self.atlas)
         if self.options.markers:
             write_markers(anatomy, work / "markers", name, notice=notice, traced=self.traced)
@@ -321,6 +327,18 @@ class _Maker:
                 notice=notice,
                 anatomy=anatomy,
             )
+
+
+def _repaired(anatomy: Anatomy, broken: tuple[str, ...]) -> tuple[Anatomy, tuple[str, ...], float]:
+    """The anatomy after repair, what it still breaks, and how far it was moved at the most, mm.
+
+    What is still broken is not moved: a half-repaired anatomy is neither drawn nor possible.
+    """
+    outcome = repair(anatomy)
+    limits = tuple(rule for rule in broken if rule in LIMITS)
+    if limits or not outcome.after.passed:
+        return anatomy, broken, 0.0
+    return outcome.anatomy, (), max(m.max_mm for m in outcome.moved.values())
 
 
 def _traced(atlas: Atlas) -> dict[RootKey, int]:

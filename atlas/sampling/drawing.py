@@ -14,7 +14,7 @@ from atlas.sampling.poses import PoseLimits, placed
 from atlas.sampling.restrictions import Restriction
 from atlas.shape.model import ShapeModel
 
-INVALID = ("redraw", "keep")
+INVALID = ("redraw", "repair", "keep")
 MAX_ATTEMPTS = 1000
 
 # Scores (m, K) and shapes (m, L, 3) to which of the rules (m, R) each shape keeps.
@@ -44,9 +44,10 @@ class Plan:
         Names of what ``check`` tests.
     check : callable, optional
         Shapes (m, L, 3) mm to a mask (m, R) of the rules kept.
-    invalid : {"redraw", "keep"}
-        What happens to a shape that breaks a rule.  Designs that fill the space keep it, marked,
-        because another draw would no longer be their point.
+    invalid : {"redraw", "repair", "keep"}
+        What happens to a shape that breaks a rule: only ``redraw`` is done here, whoever writes
+        shapes repairs them.  Designs that fill the space keep them, marked, because another
+        draw would no longer be their point.
     correction : callable, optional
         Moves scores to where a condition holds.
     pose : PoseLimits, optional
@@ -100,20 +101,24 @@ class Plan:
         if self.design.may_redraw:
             return _draw_by_chance(self, indices)
         placed = self.restriction.apply(self.design.placed(first, first + len(indices)))
-        scores, kept = self.judged(placed, [self.design.stream(int(i)) for i in indices])
+        streams = [self.design.stream(int(i)) for i in indices]
+        scores, kept = self.judged(placed, indices, streams)
         attempts = np.ones(len(indices), dtype=int)
         return self._placed(indices, scores, kept, attempts, ~kept)
 
-    def shapes(self, scores: np.ndarray) -> np.ndarray:
-        """Shapes (m, L, 3) mm of scores (m, k) in the frame of the model, without noise.
-
-        One by one: a product of matrices rounds by how many rows it has, and a sample is to be the
-        same to the bit whatever is drawn with it.
-        """
-        return np.stack([self.model.shape(row) for row in scores])
+    def shapes(self, scores: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """Shapes (m, L, 3) mm of scores (m, k) of some samples, in the frame of the model."""
+        # One by one: a product of matrices rounds by how many rows it has, and a sample is to be
+        # the same to the bit whatever is drawn with it.
+        points = np.stack([self.model.shape(row) for row in scores])
+        if self.noise:
+            streams = [self.design.stream(int(i), NOISE) for i in indices]
+            jitter = np.stack([stream.standard_normal(points.shape[1:]) for stream in streams])
+            points += self.model.noise_sd[:, None] * jitter
+        return points
 
     def judged(
-        self, scores: np.ndarray, streams: Sequence[np.random.Generator]
+        self, scores: np.ndarray, indices: np.ndarray, streams: Sequence[np.random.Generator]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scores moved to where the condition holds, and the mask (m, R + 2) of what they keep."""
         met = np.ones(len(scores), dtype=bool)
@@ -122,7 +127,7 @@ class Plan:
         limits = np.stack([self.restriction.holds(scores), met], axis=1)
         if self.check is None:
             return scores, limits
-        return scores, np.concatenate([self.check(self.shapes(scores)), limits], axis=1)
+        return scores, np.concatenate([self.check(self.shapes(scores, indices)), limits], axis=1)
 
     def _placed(
         self,
@@ -132,16 +137,11 @@ class Plan:
         attempts: np.ndarray,
         broken: np.ndarray,
     ) -> Draws:
-        points = self.shapes(scores)
-        if self.noise:
-            streams = [self.design.stream(int(i), NOISE) for i in indices]
-            jitter = np.stack([stream.standard_normal(points.shape[1:]) for stream in streams])
-            points = points + self.model.noise_sd[:, None] * jitter
+        points = self.shapes(scores, indices)
         turn = shift = np.zeros((len(indices), 3))
         if self.pose is not None:
             drawn = [self.pose.draw(self.design.stream(int(i), POSE)) for i in indices]
             turn, shift = (np.array(v).reshape(-1, 3) for v in zip(*drawn, strict=True))
-            points = placed(points, turn, shift)
         return Draws(indices, scores, points, kept, attempts, broken, self.rules, turn, shift)
 
 
@@ -155,7 +155,7 @@ class Draws:
     scores : (m, K) float
         SD of the plan's model.
     points : (m, L, 3) float
-        mm, in the frame of the atlas, or placed.
+        mm, in the frame of the atlas, before they are placed.
     kept : (m, R + 2) bool
         Which rules each sample keeps, and then which of :data:`LIMITS`.
     attempts : (m,) int
@@ -198,6 +198,11 @@ class Draws:
         return np.all(self.kept, axis=1)
 
     @property
+    def placed(self) -> np.ndarray:
+        """The points (m, L, 3) where they were placed, mm."""
+        return placed(self.points, self.turn_deg, self.shift_mm)
+
+    @property
     def n_attempts(self) -> int:
         """Draws that were made."""
         return int(self.attempts.sum())
@@ -219,7 +224,7 @@ def _draw_by_chance(plan: Plan, indices: np.ndarray) -> Draws:
         now = wanted[waiting]
         own_streams = [streams[int(i)] for i in now]
         scores[waiting], kept[waiting] = plan.judged(
-            _next_scores(plan, now, own_streams), own_streams
+            _next_scores(plan, now, own_streams), now, own_streams
         )
         attempts[waiting] += 1
         broken[waiting] += ~kept[waiting]

@@ -31,8 +31,10 @@ class Record:
         Rule to the number of its draws that broke it.
     broken_now : tuple of str
         Rules the sample itself breaks; empty where accepted.
+    repaired_mm : float
+        How far a point was moved at the most to make it possible; 0: as it was drawn.
     scores : tuple of float
-        SD of the atlas' modes.
+        SD of the atlas' modes, as it was drawn.
     turn_deg, shift_mm : tuple of float
         Where it was placed.
     measures : mapping of str to float
@@ -44,6 +46,7 @@ class Record:
     attempts: int
     broken: Mapping[str, int]
     broken_now: tuple[str, ...]
+    repaired_mm: float
     scores: tuple[float, ...]
     turn_deg: tuple[float, ...]
     shift_mm: tuple[float, ...]
@@ -70,8 +73,8 @@ def sample_id(index: int, n: int) -> str:
 def samples_csv(records: Iterable[Record], *, n: int, seed: int, notice: str) -> str:
     """All samples as one table, a row each.
 
-    ``id, seed, accepted, attempts, broken_rules, score_<k>_sd, turn_<axis>_deg, shift_<axis>_mm``,
-    every measure, and ``notice``.
+    ``id, seed, accepted, attempts, broken_rules, repaired_mm, score_<k>_sd, turn_<axis>_deg,
+    shift_<axis>_mm``, every measure, and ``notice``.
     """
     rows = list(records)
     text = io.StringIO()
@@ -80,7 +83,7 @@ def samples_csv(records: Iterable[Record], *, n: int, seed: int, notice: str) ->
     names = list(dict.fromkeys(name for row in rows for name in row.measures))
     table.writerow(
         [
-            *("id", "seed", "accepted", "attempts", "broken_rules"),
+            *("id", "seed", "accepted", "attempts", "broken_rules", "repaired_mm"),
             *(f"score_{k + 1}_sd" for k in range(len(first.scores))),
             *(f"turn_{axis}_deg" for axis in "xyz"),
             *(f"shift_{axis}_mm" for axis in "xyz"),
@@ -98,6 +101,7 @@ def samples_csv(records: Iterable[Record], *, n: int, seed: int, notice: str) ->
                 int(row.accepted),
                 row.attempts,
                 " ".join(row.broken_now),
+                f"{row.repaired_mm:.6g}",
                 *("" if np.isnan(v) else f"{v:.6g}" for v in numbers),
                 notice,
             ]
@@ -116,9 +120,10 @@ def acceptance_rows(records: Iterable[Record], plan: Plan) -> list[dict[str, Any
     """
     rows = list(records)
     draws = sum(row.attempts for row in rows)
+    mended = sum(row.repaired_mm > 0 for row in rows)
     names = (*plan.rules, *LIMITS)
     broken = {name: sum(row.broken.get(name, 0) for row in rows) for name in names}
-    rejected = draws - sum(row.accepted for row in rows)
+    rejected = draws - sum(row.accepted for row in rows) + mended
     return [
         {"rule": name, "n_draws": draws, "n_broken": count, **_wilson(count, draws)}
         for name, count in {"any": rejected, **broken}.items()

@@ -20,13 +20,14 @@ COLUMNS = {
         "accepted": "1: it keeps every rule; 0: it does not",
         "attempts": "draws it took",
         "broken_rules": "rules the sample breaks, where it was kept nevertheless",
-        "score_<k>_sd": "coefficient of the atlas' mode k, SD",
+        "repaired_mm": "how far a point was moved at the most to make it possible, mm; 0: as drawn",
+        "score_<k>_sd": "coefficient of the atlas' mode k, SD, as drawn",
         "turn_<axis>_deg, shift_<axis>_mm": "rotation vector and translation it was placed by",
         "<level>/<side>/<measure>": "measure before placement, unit at the end of its name; "
         "all or both where it belongs to no level or side",
     },
     "acceptance.csv": {
-        "rule": "any: draws that were rejected for whatever reason",
+        "rule": "any: draws that broke one, and were rejected, repaired or marked",
         "n_draws": "draws that were made",
         "n_broken": "of them broke the rule; one may break several",
         "share, share_low, share_high": "of the draws, and its 95 % interval (Wilson)",
@@ -78,6 +79,7 @@ def _readme(
         notice=notice,
         accepted=sum(r.accepted for r in records),
         n=len(records),
+        repaired=_repaired(records),
         draws=rejected["n_draws"],
         share=f"{100 * (1 - rejected['share']):.1f}",
         low=f"{100 * (1 - rejected['share_high']):.1f}",
@@ -93,13 +95,20 @@ def _readme(
     return text + "\n".join(lines) + "\n"
 
 
+def _repaired(records: Sequence[Record]) -> str:
+    moved = [r.repaired_mm for r in records if r.repaired_mm]
+    if not moved:
+        return ""
+    return f", {len(moved)} of them after points were moved by up to {max(moved):.2f} mm"
+
+
 _README = Template("""\
 # Synthetic anatomies
 
 $notice.
 
-$accepted of $n samples keep every rule of anatomy; $draws draws were made, $share % of them
-accepted (95 % interval $low–$high %).
+$accepted of $n samples keep every rule of anatomy$repaired; $draws draws were made, $share % of
+them kept every rule as drawn (95 % interval $low–$high %).
 ${again}Rejection changes the distribution: `shift.csv` says by how much. The model behind the
 samples has n = $subjects subjects: however many are drawn, they know no more.
 
