@@ -1,0 +1,288 @@
+"""Run the notebooks of ``reports/`` on an atlas, and write each as one self-contained page."""
+
+from __future__ import annotations
+
+import ast
+import html
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from atlas.errors import AtlasError
+from atlas.files import new_folder, write_file
+from atlas.store import Atlas, load_atlas
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+PROOF = "index.html"
+PARAMETERS = "# Parameters"
+# A cell that bootstraps or samples takes a minute on a slow machine; one that hangs, for ever.
+CELL_TIMEOUT_S = 600
+INSTALL = "pip install 'lumbosacral-atlas[reports]'"
+# What outputs and text may hold on a page; anything else is shown as text.
+KEPT_TAGS = frozenset(
+    {
+        "a",
+        "abbr",
+        "b",
+        "blockquote",
+        "br",
+        "caption",
+        "code",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "figcaption",
+        "figure",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "hr",
+        "i",
+        "img",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+    }
+)
+KEPT_ATTRIBUTES = {
+    "*": ["class", "id", "title"],
+    "a": ["href"],
+    "img": ["src", "alt", "width", "height"],
+    "td": ["colspan", "rowspan"],
+    "th": ["colspan", "rowspan", "scope"],
+}
+_EMBEDDED = re.compile(r"<(style|script)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_PAGE = Template(Path(__file__).with_name("report_page.html").read_text("utf-8"))
+
+Stage = Callable[[str], None]
+
+
+class ReportError(AtlasError):
+    """A report that cannot be made; the text names the notebook and the cell."""
+
+
+def find_notebooks() -> dict[str, Path]:
+    """The notebooks by name: those of the installed package, or of the checkout.
+
+    Raises
+    ------
+    ReportError
+        Neither is there.
+    """
+    here = Path(__file__).resolve().parent
+    for folder in (here / "notebooks", here.parent / "reports"):
+        found = {p.stem: p for p in sorted(folder.glob("*.ipynb"))}
+        if found:
+            return found
+    raise ReportError(f"{here / 'notebooks'}: expected notebooks, got none; install again")
+
+
+def write_reports(
+    model: str | Path,
+    out: str | Path,
+    *,
+    only: Iterable[str] = (),
+    stage: Stage = lambda _name: None,
+) -> None:
+    """Run notebooks on an atlas and write them with outputs, as pages, and an index.
+
+    Parameters
+    ----------
+    model : path
+        As :func:`atlas.load_atlas` takes it.
+    out : path
+        A new folder, or that of earlier reports, which is replaced when all is done:
+        ``NAME.ipynb``, ``NAME.html`` (self-contained) and ``index.html``.
+    only : iterable of str
+        Names of notebooks; all by default.
+    stage : callable
+        Called with the name of each as it begins.
+
+    Raises
+    ------
+    ReportError
+        An unknown name, a cell that fails, or the packages that run notebooks are not there.
+    """
+    atlas = load_atlas(model)
+    notebooks = _chosen(find_notebooks(), tuple(only))
+    with new_folder(Path(out), proof=PROOF) as folder:
+        titles = {}
+        for name, path in notebooks.items():
+            stage(f"running {name}")
+            done = run_notebook(path, {"MODEL": str(model)})
+            titles[name] = _title(done, name)
+            write_file(folder / f"{name}.ipynb", _as_json(done))
+            write_file(folder / f"{name}.html", notebook_page(done, titles[name]))
+        write_file(folder / PROOF, _index(atlas, titles))
+
+
+def _chosen(known: Mapping[str, Path], only: tuple[str, ...]) -> dict[str, Path]:
+    unknown = sorted(set(only) - set(known))
+    if unknown:
+        raise ReportError(f"reports: expected names of {sorted(known)}, got {unknown}")
+    return {name: path for name, path in known.items() if not only or name in only}
+
+
+def run_notebook(path: Path, parameters: Mapping[str, Any]) -> NotebookNode:
+    """A notebook after it was run, with outputs.
+
+    Parameters
+    ----------
+    path : Path
+        Its first code cell begins with ``# Parameters`` and assigns them.
+    parameters : mapping of str to JSON-like value
+        Take the place of those in the notebook.
+
+    Returns
+    -------
+    NotebookNode
+
+    Raises
+    ------
+    ReportError
+        The notebook has no such parameter, or a cell fails.
+    """
+    nbformat, client = _packages()
+    notebook = nbformat.read(path, as_version=4)
+    _set_parameters(notebook, path.stem, parameters)
+    runner = client.NotebookClient(notebook, timeout=CELL_TIMEOUT_S, allow_errors=True)
+    runner.execute()
+    for number, cell in enumerate(notebook.cells, 1):
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "error":
+                raise ReportError(
+                    f"notebook {path.stem}, cell {number} "
+                    f"({cell.source.strip().splitlines()[0]!r}): "
+                    f"{output['ename']}: {output['evalue']}"
+                )
+    _forget_the_run(notebook)
+    return notebook
+
+
+def _packages() -> tuple[Any, Any]:
+    try:
+        import ipykernel  # noqa: F401  (the notebooks run in it)
+        import nbclient
+        import nbconvert  # noqa: F401  (the pages are made with it)
+        import nbformat
+    except ImportError as error:
+        raise ReportError(
+            f"reports: expected {error.name}, which is not there; {INSTALL}"
+        ) from None
+    return nbformat, nbclient
+
+
+def _set_parameters(notebook: NotebookNode, name: str, parameters: Mapping[str, Any]) -> None:
+    cell = next((c for c in notebook.cells if c.source.startswith(PARAMETERS)), None)
+    if cell is None:
+        raise ReportError(f"notebook {name}: expected a cell that begins with {PARAMETERS!r}")
+    known = {
+        target.id
+        for node in ast.parse(cell.source).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    unknown = sorted(set(parameters) - known)
+    if unknown:
+        raise ReportError(f"notebook {name}: expected parameters of {sorted(known)}, got {unknown}")
+    lines = [f"{key} = {value!r}" for key, value in parameters.items()]
+    kept = [
+        ast.unparse(node)
+        for node in ast.parse(cell.source).body
+        if not (isinstance(node, ast.Assign) and _assigns(node, parameters))
+    ]
+    cell.source = "\n".join([PARAMETERS, *lines, *kept])
+
+
+def _assigns(node: ast.Assign, names: Mapping[str, Any]) -> bool:
+    return any(isinstance(t, ast.Name) and t.id in names for t in node.targets)
+
+
+def _forget_the_run(notebook: NotebookNode) -> None:
+    """Drop when each cell ran: the same atlas gives the same report."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+
+
+def notebook_page(notebook: NotebookNode, title: str) -> str:
+    """A run notebook as one HTML page without any reference to elsewhere.
+
+    Text that came from data is escaped by what made it; scripts in outputs are removed.
+    """
+    from nbconvert import HTMLExporter
+    from pygments.formatters import HtmlFormatter
+
+    exporter = HTMLExporter(
+        template_name="basic",
+        sanitize_html=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        exclude_anchor_links=True,
+    )
+    exporter.register_filter("clean_html", _clean)
+    body, _ = exporter.from_notebook_node(notebook)
+    colours = HtmlFormatter(style="default").get_style_defs(".highlight")
+    return _PAGE.substitute(title=html.escape(title), highlight=colours, body=body)
+
+
+def _clean(text: str) -> str:
+    """HTML with harmless tags only; what else looks like a tag is shown as text."""
+    import bleach
+
+    # Styles that a table brings along are ours to give; their text would stand on the page.
+    text = _EMBEDDED.sub("", text)
+    return bleach.clean(
+        text, tags=KEPT_TAGS, attributes=KEPT_ATTRIBUTES, protocols=("http", "https", "data")
+    )
+
+
+def _as_json(notebook: NotebookNode) -> str:
+    import nbformat
+
+    return nbformat.writes(notebook) + "\n"
+
+
+def _title(notebook: NotebookNode, name: str) -> str:
+    """The first heading of a notebook, or its name."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("# "):
+            return str(cell.source.splitlines()[0][2:])
+    return name.replace("_", " ")
+
+
+def _index(atlas: Atlas, titles: Mapping[str, str]) -> str:
+    origin = atlas.provenance
+    rows = "\n".join(
+        f'<li><a href="{html.escape(name)}.html">{html.escape(title)}</a> '
+        f'(<a href="{html.escape(name)}.ipynb">notebook</a>)</li>'
+        for name, title in titles.items()
+    )
+    cohort = html.escape(origin.get("notice") or "annotated images")
+    body = (
+        f"<h1>Reports of the lumbosacral atlas</h1>\n<p>n = {atlas.model.n_subjects} subjects; "
+        f"anchor: {html.escape(origin['anchor'])}. Cohort: {cohort}.</p>\n<ul>\n{rows}\n</ul>\n"
+        f"<p>{html.escape(origin['attribution'])}</p>\n<p>{html.escape(origin['disclaimer'])}</p>"
+    )
+    return _PAGE.substitute(title="Reports of the lumbosacral atlas", highlight="", body=body)

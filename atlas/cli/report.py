@@ -1,0 +1,28 @@
+"""``atlas report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlas.cli.app import app, plain_errors, progress
+
+
+@app.command()
+def report(
+    model: Annotated[Path, typer.Argument(help="model.h5, or the folder of a build.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the result.")] = Path(
+        "reports-of-atlas"
+    ),
+    only: Annotated[
+        list[str] | None, typer.Option(help="Name of a notebook; may be given several times.")
+    ] = None,
+) -> None:
+    """Run the notebooks on an atlas: each as notebook and as one self-contained page."""
+    with plain_errors(), progress() as stage:
+        from atlas.build import report as report_folder
+
+        report_folder(model, out, only=only or (), stage=stage)
+    typer.echo(f"written to {out}; open {out}/index.html")
