@@ -22,6 +22,7 @@ from atlas.data.dataset import Dataset, DatasetError, read_dataset
 from atlas.data.subject import Finding, Severity
 from atlas.files import new_folder, write_file
 from atlas.mesh.formats import write_surfaces
+from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import surfaces
 from atlas.shape.alignment import align
 from atlas.shape.estimation import fit_shape_model
@@ -41,6 +42,7 @@ DISCLAIMER = "Research software; not a medical device and not for clinical decis
 # stands on this package and so cannot be imported by it.  They register themselves.
 PRODUCTS = "atlas.products"
 EVALUATIONS = "atlas.evaluations"
+REPORTS = "atlas.reports"
 PROOF = "provenance.json"
 MESH_MODES = 3
 MESH_SD = 2.0
@@ -236,6 +238,30 @@ def evaluate(
         write_file(folder / PROOF, document + "\n")
 
 
+def report(
+    model: str | Path,
+    out: str | Path,
+    *,
+    only: Iterable[str] = (),
+    stage: Stage = _quiet,
+) -> None:
+    """Write the reports of an atlas: everything registered under ``atlas.reports``.
+
+    Parameters
+    ----------
+    model : str or Path
+        As :func:`atlas.load_atlas` takes it.
+    out : str or Path
+        A new folder, or that of earlier reports, which is replaced.
+    only : iterable of str
+        Names of reports; all by default.
+    stage : callable
+        As in :func:`build`.
+    """
+    for entry in sorted(entry_points(group=REPORTS), key=lambda e: e.name):
+        entry.load()(model, out, only=only, stage=stage)
+
+
 def write_meshes(atlas: Atlas, folder: Path) -> None:
     """Write the mean and the first modes at ±2 SD as STL, LPS mm, one folder a shape."""
     model = atlas.model
@@ -247,10 +273,12 @@ def write_meshes(atlas: Atlas, folder: Path) -> None:
             shapes[f"mode{k + 1}_{word}{MESH_SD:.0f}sd"] = model.shape(scores)
     # The header of an STL is 80 bytes: the notice itself stands in the provenance.
     notice = "cohort generated in whole or part: provenance.json" if _generated(atlas) else ""
+    layout = mesh_layout(model.scheme.anatomy(model.mean))
     for name, points in shapes.items():
         place = folder / name
         place.mkdir(parents=True)
-        write_surfaces(surfaces(model.scheme.anatomy(points)), place, header=notice)
+        meshes = surfaces(model.scheme.anatomy(points), layout=layout)
+        write_surfaces(meshes, place, header=notice)
 
 
 def _generated(atlas: Atlas) -> bool:

@@ -6,6 +6,31 @@ A module a command; importing it registers it with the application.
 from atlas.cli.app import app
 
 # The order here is the order of `atlas --help`.
-from atlas.cli import check, build, show, predict, evaluate, export, demo  # isort: skip
+from atlas.cli import (  # isort: skip
+    check,
+    build,
+    show,
+    predict,
+    evaluate,
+    tables,
+    mesh,
+    sample,
+    report,
+    export,
+    demo,
+)
 
-__all__ = ["app", "build", "check", "demo", "evaluate", "export", "predict", "show"]
+__all__ = [
+    "app",
+    "build",
+    "check",
+    "demo",
+    "evaluate",
+    "export",
+    "mesh",
+    "predict",
+    "report",
+    "sample",
+    "show",
+    "tables",
+]

@@ -1,4 +1,4 @@
-"""Files of meshes: round trips, equal bytes, and what a failed write leaves behind."""
+"""Binary STL: round trips, equal bytes, and what a failed write leaves behind."""
 
 from pathlib import Path
 
@@ -90,7 +90,7 @@ def test_failed_write_leaves_the_last_good_file_and_nothing_else(tmp_path, monke
 
 def test_each_surface_is_written_under_its_name(tmp_path):
     named = Surfaces(
-        {"dura": pyramid(3), "cord": pyramid(2), "root/L5/left": pyramid(1)}, {"L5": 0.5}
+        {"dura": pyramid(3), "cord": pyramid(2), "root/L5/left": pyramid(1)}, {"L5": (0.5, 0.5)}
     )
     folder = tmp_path / "new" / "mean"
     paths = write_surfaces(named, folder, header="atlas")

@@ -1,13 +1,15 @@
-"""Files of meshes: written beside their place and renamed into it, the same bytes each time."""
+"""Binary STL: triangles in LPS millimetres, single precision, an 80-byte header."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from atlas.files import write_file
-from atlas.mesh.surfaces import Mesh, Surfaces
+from atlas.mesh.formats.statements import file_stem
+from atlas.mesh.surfaces import Mesh
 
 # 3D Slicer reads the frame of an STL from SPACE= in its header.
 _STL_FRAME = "LPS mm SPACE=LPS "
@@ -17,12 +19,15 @@ _STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("at
 STL_NOTICE_BYTES = _STL_HEADER_BYTES - len(_STL_FRAME)
 
 
-def write_surfaces(surfaces: Surfaces, folder: str | Path, *, header: str) -> tuple[Path, ...]:
+def write_surfaces(
+    surfaces: Mapping[str, Mesh], folder: str | Path, *, header: str
+) -> tuple[Path, ...]:
     """Write each surface as a binary STL: ``dura.stl``, ``root_L5_left.stl``.
 
     Parameters
     ----------
-    surfaces : Surfaces
+    surfaces : mapping of str to Mesh
+        LPS mm.
     folder : path
         Made if it is not there.
     header : str
@@ -37,7 +42,7 @@ def write_surfaces(surfaces: Surfaces, folder: str | Path, *, header: str) -> tu
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, mesh in surfaces.items():
-        paths.append(folder / f"{name.replace('/', '_')}.stl")
+        paths.append(folder / f"{file_stem(name)}.stl")
         write_stl(mesh, paths[-1], header=header)
     return tuple(paths)
 
