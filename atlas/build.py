@@ -119,6 +119,7 @@ def provenance(
         "dataset": Path(dataset.root).resolve().name,
         "subjects": [s["id"] for s in subjects],
         "inputs": subjects,
+        "covariates": {name: list(values) for name, values in dataset.covariates.items()},
         "exclusions": [],
         "anchor": anchor,
         "seed": seed,
