@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.compositions import (
+from analysis.evaluation.sensitivity import anchor_sensitivity, field_of_view_table
+from analysis.figures.compositions import (
     HOW_TO_READ,
     anatomy_figure,
     caption,
@@ -20,7 +21,6 @@ from analysis.compositions import (
     population_figure,
     scree_figure,
 )
-from analysis.evaluation.sensitivity import anchor_sensitivity, field_of_view_table
 from analysis.model_tables import (
     asymmetry_table,
     landmark_table,
@@ -30,15 +30,13 @@ from analysis.model_tables import (
 )
 from analysis.morphometry import MEASURES, measure_group, published_angles
 from analysis.published import beside_published
+from analysis.tables.typeset import IMAGED, tidy_csv
 from analysis.variability import CONFIDENCE, summarise_anchors, summarise_segments
 from atlas.data.dataset import Dataset
 from atlas.files import write_file
 from atlas.shape.landmarks import subject_anatomy
 from atlas.store import Atlas
 
-# Six digits: a micrometre at the size of a spine.
-FLOAT_FORMAT = "%.6g"
-IMAGED = "imaged"
 FIGURE_MODES = 3
 
 # Table to its columns: what each says, and its unit.
@@ -66,14 +64,25 @@ COLUMNS = {
         "score_sd": "coefficient, expected where landmarks are missing, in SD of the mode",
     },
     "segment_variability.csv": {
-        "level, side, measure": "what was measured; definitions below",
+        "level, side, measure": "what was measured; definitions below; side pooled: the mean of "
+        "the sides within each subject, the right one mirrored where the measure is signed",
+        "basis": "all values (generated where all are); where a row has several kinds, measured, "
+        "bridged and generated ones apart below; a pooled value is bridged if either side is",
         "unit": "of all but the counts and cv",
+        "interval": "how mean_low … sd_high were found: bootstrap-t, or normal as in the columns "
+        "beside them",
         "n": "subjects with a value",
-        "n_measured, n_bridged, n_missing": "what the values rest on",
-        "mean, mean_low, mean_high": f"mean and its {CONFIDENCE:.0%} t-interval",
-        "sd, sd_low, sd_high": f"SD (n - 1) and its {CONFIDENCE:.0%} chi-square interval",
+        "n_measured, n_bridged, n_missing, n_generated": "what the values rest on",
+        "mean, mean_low, mean_high": f"mean and its {CONFIDENCE:.0%} interval",
+        "mean_t_low, mean_t_high": f"its {CONFIDENCE:.0%} t-interval, of normal data",
+        "sd, sd_low, sd_high": f"SD (n - 1) and its {CONFIDENCE:.0%} interval",
+        "sd_chi2_low, sd_chi2_high": f"its {CONFIDENCE:.0%} chi-square interval, of normal data",
         "cv": "sd over mean, where the measure has a zero of its own",
-        "min, max": "range",
+        "median, q25, q75, min, max": "median, quartiles and extremes observed",
+        "range_low, range_low_low, range_low_high": "mean - 1.96 sd, below which 2.5 % of a "
+        f"normal population lie, and its {CONFIDENCE:.0%} interval",
+        "range_high, range_high_low, range_high_high": "the same above",
+        "tolerance_low, tolerance_high": "hold 95 % of a normal population with 95 % confidence",
     },
     "anchor_sensitivity.csv": {
         "anchor": "where depth is counted from; the dura apex is the top of the image, not "
@@ -179,10 +188,7 @@ def write_table_folder(
     cohort = atlas.provenance["notice"] or IMAGED
     written = []
     for name, table in tables.items():
-        text = table.assign(cohort=cohort).to_csv(
-            index=False, float_format=FLOAT_FORMAT, lineterminator="\n"
-        )
-        written.append(write_file(folder / name, text))
+        written.append(write_file(folder / name, tidy_csv(table.assign(cohort=cohort))))
     written.append(write_file(folder / "README.md", readme))
     return written
 
@@ -231,7 +237,7 @@ def _readme(atlas: Atlas) -> str:
     for name, columns in COLUMNS.items():
         lines += describe_columns(name, columns)
     lines += ["", "## Measures", "", "| measure | says |", "|---|---|"]
-    lines += [f"| {name} | {text} |" for name, text in MEASURES.items()]
+    lines += [f"| {name} | {m.text} |" for name, m in MEASURES.items()]
     lines += [
         "| angle_published_deg | as angle_image_deg, on the contours as they were drawn |",
         "",

@@ -6,15 +6,47 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from analysis.intervals import LEAST_SUBJECTS, bootstrap_weights, studentised_interval
 from analysis.morphometry import MEASURES, measure_group, unit
+from analysis.normal_intervals import (
+    CONFIDENCE,
+    mean_interval,
+    reference_limit_factors,
+    sd_interval,
+    tolerance_factor,
+)
+from analysis.segment_rows import BRIDGED, GENERATED, MEASURED, MISSING, SegmentRows, segment_rows
 from atlas.data.subject import LEVELS
 from atlas.shape.scheme import Anatomy
 
-CONFIDENCE = 0.95
-# Positions and angles have no zero of their own, so a spread relative to the mean says nothing.
-RATIO_MEASURES = frozenset(m for m in MEASURES if m.startswith(("length", "csf", "cord", "sac")))
+__all__ = [
+    "CONFIDENCE",
+    "anchor_table",
+    "mean_interval",
+    "sd_interval",
+    "segment_table",
+    "summarise_anchors",
+    "summarise_segments",
+]
+
+# Without a zero of its own, as of positions and angles, a spread relative to the mean says nothing.
+RATIO_MEASURES = frozenset(name for name, m in MEASURES.items() if m.ratio)
+COUNTS = {
+    "n_measured": MEASURED,
+    "n_bridged": BRIDGED,
+    "n_missing": MISSING,
+    "n_generated": GENERATED,
+}
+SEGMENT_COLUMNS = [
+    *("level", "side", "measure", "basis", "unit", "interval", "n", *COUNTS),
+    *("mean", "mean_low", "mean_high", "mean_t_low", "mean_t_high"),
+    *("sd", "sd_low", "sd_high", "sd_chi2_low", "sd_chi2_high"),
+    *("cv", "median", "q25", "q75", "min", "max"),
+    *("range_low", "range_low_low", "range_low_high"),
+    *("range_high", "range_high_low", "range_high_high"),
+    *("tolerance_low", "tolerance_high"),
+]
 # Anchor and landmark to the measure that holds the landmark's depth from the anchor.
 DEPTH_MEASURES = {
     ("dura-apex", "begin"): "begin_below_apex_mm",
@@ -24,65 +56,122 @@ DEPTH_MEASURES = {
 }
 
 
-def segment_table(anatomies: Mapping[str, Anatomy]) -> pd.DataFrame:
+def segment_table(anatomies: Mapping[str, Anatomy], *, seed: int = 0) -> pd.DataFrame:
     """Each measure of each level and side over a group.
 
     Parameters
     ----------
     anatomies : mapping of subject id to Anatomy
+    seed : int
+        Of the bootstrap.
 
     Returns
     -------
     DataFrame
         As :func:`summarise_segments`.
     """
-    return summarise_segments(measure_group(anatomies))
+    return summarise_segments(measure_group(anatomies), seed=seed)
 
 
-def summarise_segments(measures: pd.DataFrame) -> pd.DataFrame:
+def summarise_segments(measures: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Each measure of each level and side over the subjects of a table of measures.
 
     Parameters
     ----------
     measures : DataFrame
         ``subject, level, side, measure, value, rests_on`` as ``measure_group`` gives it.
+    seed : int
+        Of the bootstrap: 2,000 resamples, the same for all rows with as many subjects.
 
     Returns
     -------
     DataFrame
-        One row a level, side and measure, in the unit of the column ``unit``: ``n`` subjects with
-        a value, of which ``n_measured`` and ``n_bridged``; ``n_missing``; ``mean``, ``sd`` (n - 1),
-        ``cv`` (sd over mean; empty for positions and angles, which have no zero of their own),
-        ``min``, ``max``; ``mean_low, mean_high`` and ``sd_low, sd_high``, the 95 % intervals.
+        One row a level, side, measure and basis, as :func:`analysis.segment_rows.segment_rows` lays
+        them out, in the unit of the column ``unit``.  ``n`` subjects with a value, of which
+        ``n_measured``, ``n_bridged``, ``n_generated``; ``n_missing``.  ``mean``, ``sd`` (n - 1),
+        ``median, q25, q75, min, max``; ``cv`` (sd over mean; empty for measures without a zero of
+        their own).  ``mean_low, mean_high, sd_low, sd_high``: 95 % intervals by the method in the
+        column ``interval``; ``mean_t_low`` … ``sd_chi2_high`` those of normal data beside them.
+        ``range_low, range_high``: mean ± 1.96 sd, where the central 95 % of a normal population
+        lie, each with its own 95 % interval; ``tolerance_low, tolerance_high``: limits that hold
+        95 % of it with 95 % confidence.
+
+    Raises
+    ------
+    SegmentError
+        ``rests_on`` holds something unknown.
 
     Notes
     -----
-    Subjects are taken as independent draws from one normal population.  The interval of the mean is
-    Student's with n - 1 degrees of freedom, that of the SD from ``(n-1) s^2 / sigma^2 ~
-    chi^2(n-1)``.  With n below 2 both, and the SD, are empty.
+    Subjects are taken as independent draws from one population; levels, sides and measures are
+    taken one by one, so of a hundred intervals about five miss.  ``interval`` is ``bootstrap-t``
+    (:func:`analysis.intervals.studentised_interval`), or ``normal`` (Student's t and chi-square)
+    below six subjects and where nothing varies.  Ranges and tolerance are those of normal data.
     """
-    keys = ["level", "side", "measure"]
-    groups = measures.groupby(keys, sort=False, observed=True)
-    value = groups["value"]
-    table = pd.DataFrame(value.agg(n="count", mean="mean", sd="std", min="min", max="max"))
-    for ground in ("measured", "bridged"):
-        table[f"n_{ground}"] = (
-            (measures["rests_on"] == ground)
-            .groupby([measures[k] for k in keys], sort=False, observed=True)
-            .sum()
-        )
-    table["n_missing"] = groups.size() - table["n"]
-    ratio = table.index.get_level_values("measure").isin(list(RATIO_MEASURES))
-    table["cv"] = (table["sd"] / table["mean"]).where(ratio)
-    n, sd = table["n"].to_numpy(), table["sd"].to_numpy()
-    half = mean_interval(n, sd)
-    table["mean_low"], table["mean_high"] = table["mean"] - half, table["mean"] + half
-    table["sd_low"], table["sd_high"] = sd_interval(n, sd)
-    table = table.reset_index()
-    table["unit"] = table["measure"].map(unit)
-    columns = [*keys, "unit", "n", "n_measured", "n_bridged", "n_missing", "mean", "mean_low"]
-    columns += ["mean_high", "sd", "sd_low", "sd_high", "cv", "min", "max"]
-    return table[columns]
+    rows = segment_rows(measures)
+    keys = rows.keys.assign(unit=rows.keys["measure"].map(unit))
+    counts = {name: (rows.grounds == code).sum(axis=1) for name, code in COUNTS.items()}
+    table = pd.concat([keys, pd.DataFrame(counts), _described(rows, seed)], axis=1)
+    table = table.reindex(columns=SEGMENT_COLUMNS)
+    ratio = table["measure"].isin(RATIO_MEASURES) & (table["mean"] != 0)
+    return table.assign(cv=(table["sd"] / table["mean"].where(ratio)).astype(float))
+
+
+def _described(rows: SegmentRows, seed: int) -> pd.DataFrame:
+    """The numbers of each row; rows with as many subjects are taken together."""
+    n = (~np.isnan(rows.values)).sum(axis=1)
+    filled = np.sort(rows.values, axis=1)
+    parts = []
+    for size in np.unique(n):
+        chosen = np.flatnonzero(n == size)
+        numbers = _numbers(filled[chosen, :size], seed) if size else {}
+        parts.append(pd.DataFrame({"n": int(size), "interval": "", **numbers}, index=chosen))
+    return pd.concat(parts).sort_index()
+
+
+def _numbers(values: np.ndarray, seed: int) -> dict[str, object]:
+    """Statistics of complete rows (m, n) with n of one or more."""
+    n = values.shape[1]
+    mean, sd = values.mean(axis=1), np.full(len(values), np.nan)
+    if n > 1:
+        sd = values.std(axis=1, ddof=1)
+    q25, median, q75 = np.quantile(values, [0.25, 0.5, 0.75], axis=1)
+    result: dict[str, object] = {"mean": mean, "sd": sd, "median": median, "q25": q25, "q75": q75}
+    result |= {"min": values[:, 0], "max": values[:, -1]}
+    if n < 2:
+        return result
+    result |= _intervals(values, mean, sd, seed)
+    factor, inner, outer = reference_limit_factors(n)
+    result |= {"range_low": mean - factor * sd, "range_high": mean + factor * sd}
+    result |= {"range_low_low": mean - outer * sd, "range_low_high": mean - inner * sd}
+    result |= {"range_high_low": mean + inner * sd, "range_high_high": mean + outer * sd}
+    reach = tolerance_factor(n) * sd
+    return result | {"tolerance_low": mean - reach, "tolerance_high": mean + reach}
+
+
+def _intervals(
+    values: np.ndarray, mean: np.ndarray, sd: np.ndarray, seed: int
+) -> dict[str, object]:
+    n = np.full(len(values), values.shape[1])
+    half, (sd_low, sd_high) = mean_interval(n, sd), sd_interval(n, sd)
+    normal = {"mean_t_low": mean - half, "mean_t_high": mean + half}
+    normal |= {"sd_chi2_low": sd_low, "sd_chi2_high": sd_high}
+    chosen = dict(zip(("mean_low", "mean_high", "sd_low", "sd_high"), normal.values(), strict=True))
+    varied = np.zeros(len(values), dtype=bool)
+    if values.shape[1] >= LEAST_SUBJECTS:
+        weights = bootstrap_weights(values.shape[1], seed=seed)
+        drawn = {
+            f"{name}_{end}": limit
+            for name in ("mean", "sd")
+            for end, limit in zip(
+                ("low", "high"),
+                studentised_interval(values, weights, statistic=name),
+                strict=True,
+            )
+        }
+        varied = ~np.isnan(drawn["sd_low"])
+        chosen = {name: np.where(varied, drawn[name], chosen[name]) for name in chosen}
+    return {**normal, **chosen, "interval": np.where(varied, "bootstrap-t", "normal")}
 
 
 def anchor_table(anatomies: Mapping[str, Anatomy]) -> pd.DataFrame:
@@ -130,54 +219,3 @@ def summarise_anchors(measures: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["anchor", "landmark", "level", "n", "sd_mm"])
     low, high = sd_interval(table["n"].to_numpy(), table["sd_mm"].to_numpy(float))
     return table.assign(sd_low_mm=low, sd_high_mm=high)
-
-
-def mean_interval(n: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """Half the width of the 95 % t-interval of a mean, ``t(n-1) s / sqrt(n)``.
-
-    Parameters
-    ----------
-    n : (m,) int
-    sd : (m,) float
-        With n - 1.
-
-    Returns
-    -------
-    (m,) float
-        NaN below two subjects.
-
-    Examples
-    --------
-    >>> mean_interval(np.array([4]), np.array([2.0])).round(4)
-    array([3.1824])
-    """
-    freedom = np.where(n > 1, n - 1, np.nan)
-    return stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * sd / np.sqrt(np.maximum(n, 1))
-
-
-def sd_interval(n: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 95 % chi-square interval of a standard deviation of normal data.
-
-    Parameters
-    ----------
-    n : (m,) int
-    sd : (m,) float
-        With n - 1.
-
-    Returns
-    -------
-    low, high : (m,) float
-        ``s sqrt((n-1) / chi2)`` at the upper and lower quantile; NaN below two subjects.
-
-    Examples
-    --------
-    >>> low, high = sd_interval(np.array([14]), np.array([10.0]))
-    >>> low.round(2), high.round(2)
-    (array([7.25]), array([16.11]))
-    """
-    freedom = np.where(n > 1, n - 1, np.nan)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = (
-        sd * np.sqrt(freedom / stats.chi2.ppf(quantile, freedom)) for quantile in (1 - tail, tail)
-    )
-    return low, high

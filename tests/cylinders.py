@@ -72,3 +72,37 @@ def _root(key: RootKey) -> np.ndarray:
     direction = np.sin(tilt) * outward + np.cos(tilt) * np.array([0, 0, -1.0])
     begin = REACH_MM * outward - np.array([0, 0, BEGIN_MM[key.level]])
     return begin + STEP_MM * np.arange(STEPS)[:, None] * direction
+
+
+def with_roots(anatomy: Anatomy, course: np.ndarray) -> Anatomy:
+    """The anatomy with every left root the course (n, 3), every right one its mirror image.
+
+    All but the last third of each is traced.
+    """
+    flip = {"left": np.ones(3), "right": np.array([-1.0, 1.0, 1.0])}
+    roots = {key: course * flip[key.side] for key in ROOT_KEYS}
+    own = np.full(len(course), Status.BRIDGED)
+    own[: 2 * len(course) // 3] = own[-1] = Status.MEASURED
+    status = dict(anatomy.status) | {block_name(key): own for key in ROOT_KEYS}
+    ganglia = {key: root[-1] for key, root in roots.items()}
+    return Anatomy(anatomy.dura, anatomy.cord, roots, ganglia, status)
+
+
+def bent(anatomy: Anatomy, radius_mm: float, *, axis: int) -> Anatomy:
+    """The anatomy whose slices slide along an arc of the given radius about half its height.
+
+    Along axis 1 the centre of the arc lies dorsal (lordosis), along axis 0 left.
+    """
+    direction = np.eye(3)[axis]
+
+    def slid(points: np.ndarray) -> np.ndarray:
+        height = points[..., 2] + SAC_LENGTH_MM / 2
+        return points + (radius_mm - np.sqrt(radius_mm**2 - height**2))[..., None] * direction
+
+    return Anatomy(
+        slid(anatomy.dura),
+        slid(anatomy.cord),
+        {k: slid(r) for k, r in anatomy.roots.items()},
+        {k: slid(g) for k, g in anatomy.ganglia.items()},
+        anatomy.status,
+    )

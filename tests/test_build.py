@@ -108,9 +108,9 @@ def test_two_builds_have_the_same_bytes_but_for_the_stated_time(cohort, tmp_path
 def test_segment_table_has_a_row_a_level_side_and_measure_with_n(result):
     _, out, _ = result
     table = pd.read_csv(out / "tables" / "segment_variability.csv")
-    assert set(table["level"]) == {"L1", "L2", "L3", "L4", "L5", "S1", "S2"}
-    assert not table.duplicated(["level", "side", "measure"]).any()
-    assert (table["n"] == 4).mean() > 0.9
+    assert set(table["level"]) == {"L1", "L2", "L3", "L4", "L5", "S1", "S2", "all"}
+    assert not table.duplicated(["level", "side", "measure", "basis"]).any()
+    assert (table.loc[table["basis"] == "all", "n"] == 4).mean() > 0.9
     assert {"mean", "sd", "cv", "min", "max", "unit"} <= set(table.columns)
 
 

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import io
+import os
+import struct
+import tracemalloc
 import zipfile
 
 import pytest
+import specimens
 
+from atlas.data import layout
+from atlas.data.dataset import survey_dataset
 from atlas.data.layout import (
     ArchiveTree,
+    FileTooLargeError,
     FolderTree,
     MarkerFile,
     marker_files,
@@ -140,3 +148,66 @@ def test_a_folder_and_an_archive_give_the_same_names_and_bytes(tmp_path):
         for tree in (FolderTree(folder), ArchiveTree(archive)):
             assert tree.names() == sorted(contents)
             assert {n: tree.read(n) for n in tree.names()} == contents
+
+
+def test_what_a_fetch_was_cut_off_at_is_no_part_of_the_folder(tmp_path):
+    (tmp_path / ".fetching" / "markers").mkdir(parents=True)
+    (tmp_path / ".fetching" / "markers" / "a.json").write_text("")
+    (tmp_path / "b.json").write_text("")
+    assert FolderTree(tmp_path).names() == ["b.json"]
+
+
+def test_an_oversized_file_is_one_error_that_names_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "MAXIMUM_BYTES", 1 << 20)
+    place = specimens.write_subject(tmp_path, specimens.make_small_subject())
+    with (place / "sub-01_dura_1.json").open("wb") as out:
+        out.truncate((1 << 20) + 1)
+    (finding,) = [f for f in survey_dataset(tmp_path).findings if f.rule == "unreadable-file"]
+    assert str(finding) == (
+        "sub-01/sub-01_dura_1.json: cannot be read: expected at most 1 MiB, got more; this is no "
+        "file of annotations"
+    )
+
+
+def test_a_file_of_the_largest_size_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "MAXIMUM_BYTES", 10)
+    (tmp_path / "a.json").write_bytes(b"0123456789")
+    assert FolderTree(tmp_path).read("a.json") == b"0123456789"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_huge_file_costs_no_more_memory_than_the_limit(tmp_path, monkeypatch, packed):
+    monkeypatch.setattr(layout, "MAXIMUM_BYTES", 1 << 20)
+    with (tmp_path / "a.json").open("wb") as out:
+        out.truncate(30 << 20)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "a.json", "a.json")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        tree = ArchiveTree(archive) if packed else FolderTree(tmp_path)
+        tracemalloc.start()
+        with pytest.raises(FileTooLargeError, match="expected at most 1 MiB, got more"):
+            tree.read("a.json")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 6 << 20
+
+
+@pytest.mark.parametrize("announced", [10, 3_000_000])
+def test_an_archive_member_is_held_to_the_limit_whatever_size_it_announces(monkeypatch, announced):
+    monkeypatch.setattr(layout, "MAXIMUM_BYTES", 1 << 20)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.json", b"0" * 3_000_000)
+    content = bytearray(out.getvalue())
+    place = content.index(b"PK\x01\x02") + 24
+    content[place : place + 4] = struct.pack("<I", announced)
+    refused = pytest.raises((FileTooLargeError, zipfile.BadZipFile), match=r"at most 1 MiB|CRC")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, refused:
+        ArchiveTree(archive).read("bomb.json")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with a name")
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(OSError, match="expected a file, got a pipe or a device"):
+        FolderTree(tmp_path).read("a.json")

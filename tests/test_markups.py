@@ -170,6 +170,58 @@ def test_what_is_no_json_is_refused(content):
         parse_markups(content)
 
 
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 2000, b"[" * 2000 + b"]" * 2000])
+def test_json_nested_beyond_measure_is_refused_and_said_to_be(content):
+    with pytest.raises(
+        MarkupsError, match=r"expected valid JSON.*nested more deeply than any annot"
+    ):
+        parse_markups(content)
+
+
+def nested(depth):
+    return b"[" * depth + b"]" * depth
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b'{"markups": [{"controlPoints": [%s]}]}', r"point 1: expected an object, got \[\[\["),
+        (b'{"markups": [{"controlPoints": [{"position": %s}]}]}', r"finite numbers, got \[\[\["),
+        (b'{"markups": [{"controlPoints": [{"positionStatus": %s}]}]}', r"missing, got \[\[\["),
+        (b'{"markups": [{"controlPoints": [], "coordinateUnits": %s}]}', r"'um', .*, got \[\[\["),
+        (b'{"markups": [{"controlPoints": [], "coordinateSystem": %s}]}', r"or RAS, got \[\[\["),
+    ],
+)
+def test_a_deep_value_is_refused_in_short(content, text):
+    with pytest.raises(MarkupsError, match=text) as caught:
+        parse_markups(content % nested(1000))
+    assert len(str(caught.value)) < 300
+
+
+def test_a_deep_value_where_text_belongs_does_no_harm():
+    content = (
+        b'{"markups": [{"type": %s, "controlPoints": [{"label": %s, "position": [1, 2, 3]}]}]}'
+    )
+    (markup,) = parse_markups(content % (nested(1000), nested(1000)))
+    np.testing.assert_array_equal(markup.points, [[1, 2, 3]])
+
+
+@pytest.mark.parametrize(
+    ("position", "unit"),
+    [([1e308, 0.0, 0.0], "m"), ([0.0, -1.1e7, 0.0], "mm"), ([0.0, 0.0, 1.1e4], "m")],
+)
+def test_a_point_beyond_ten_kilometres_is_refused_by_its_number(position, unit):
+    with pytest.raises(
+        MarkupsError, match=r"^point 2: expected coordinates within 10 km of the or"
+    ):
+        parse([point(), point(position=position)], coordinateUnits=unit)
+
+
+def test_a_point_within_ten_kilometres_is_taken():
+    (markup,) = parse([point(position=[1e4, -1e4, 0.0])], coordinateUnits="m")
+    np.testing.assert_array_equal(markup.points, [[1e7, -1e7, 0.0]])
+
+
 @pytest.mark.parametrize(
     "document", [{}, [], 3, None, {"markups": []}, {"markups": {}}, {"markups": "L1"}]
 )

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis.figures import (
+from analysis.figures.shapes import (
     HORIZONTAL,
     TEXT_PT,
     View,
@@ -67,32 +67,32 @@ def anatomy_figure(
     -------
     Figure
     """
-    figure, axes, right = _views([anatomy], VIEWS, room_in=LEGEND_IN)
+    figure, axes, right = side_by_side([anatomy], VIEWS, room_in=LEGEND_IN)
     for view, ax in zip(VIEWS, axes, strict=True):
         draw_anatomy(anatomy, view, ax, legend=False)
-        _head(ax, TITLES[view], first=view == VIEWS[0])
-    _legend(figure, legend_handles(anatomy), right)
-    return _written(figure, title, text, notice)
+        title_view(ax, TITLES[view], first=view == VIEWS[0])
+    place_legend(figure, legend_handles(anatomy), right)
+    return written(figure, title, text, notice)
 
 
 def mode_figure(
     model: ShapeModel, mode: int, *, sd: float = 2.0, text: str = HOW_TO_READ, notice: str = ""
 ) -> Figure:
     """One mode from the front and from the side; ``mode`` counts from 1."""
-    figure, axes, right = _views(_mode_shapes(model, mode, sd), VIEWS, room_in=LEGEND_IN)
+    figure, axes, right = side_by_side(_mode_shapes(model, mode, sd), VIEWS, room_in=LEGEND_IN)
     for view, ax in zip(VIEWS, axes, strict=True):
         draw_mode(model, mode, view, ax, sd=sd)
-        _head(ax, TITLES[view], first=view == VIEWS[0])
-    _legend(figure, mode_handles(sd), right)
-    return _written(figure, _mode_title(model, mode), text, notice)
+        title_view(ax, TITLES[view], first=view == VIEWS[0])
+    place_legend(figure, mode_handles(sd), right)
+    return written(figure, _mode_title(model, mode), text, notice)
 
 
 def scree_figure(model: ShapeModel, *, text: str = "", notice: str = "") -> Figure:
     """The share of the variance each mode holds."""
-    figure = _figure(6.0, 4.4)
+    figure = new_figure(6.0, 4.4)
     ax = figure.add_axes((0.12, 0.25, 0.84, 0.63))
     draw_scree(model, ax)
-    return _written(figure, "Modes of shape variation", text, notice)
+    return written(figure, "Modes of shape variation", text, notice)
 
 
 def population_figure(atlas: Atlas, *, mode: int = 1, sd: float = 2.0) -> Figure:
@@ -113,22 +113,22 @@ def population_figure(atlas: Atlas, *, mode: int = 1, sd: float = 2.0) -> Figure
     model = atlas.model
     mean = model.scheme.anatomy(model.mean)
     shapes = [mean, *_mode_shapes(model, mode, sd)]
-    figure, axes, right = _views(shapes, VIEWS + VIEWS, room_in=4.6)
+    figure, axes, right = side_by_side(shapes, VIEWS + VIEWS, room_in=4.6)
     for i, (view, ax) in enumerate(zip(VIEWS + VIEWS, axes, strict=True)):
         if i < len(VIEWS):
             draw_anatomy(mean, view, ax, legend=False)
         else:
             draw_mode(model, mode, view, ax, sd=sd)
         kind = "Mean" if i < len(VIEWS) else f"Mode {mode}"
-        _head(ax, f"{kind}, {TITLES[view]}", first=i == 0)
-    _legend(figure, legend_handles(mean), right)
-    _legend(figure, mode_handles(sd), right + 1.9 / figure.get_figwidth())
+        title_view(ax, f"{kind}, {TITLES[view]}", first=i == 0)
+    place_legend(figure, legend_handles(mean), right)
+    place_legend(figure, mode_handles(sd), right + 1.9 / figure.get_figwidth())
     width, height = figure.get_size_inches()
     scree = figure.add_axes((right + 0.75 / width, BELOW_IN / height, 3.6 / width, 3.0 / height))
     draw_scree(model, scree)
     scree.set_title("Variance by mode", fontsize=TEXT_PT + 1)
     title = "Lumbosacral cord, roots and dural sac: mean shape and variation"
-    return _written(figure, title, caption(atlas), atlas.provenance["notice"])
+    return written(figure, title, caption(atlas), atlas.provenance["notice"])
 
 
 def png_bytes(figure: Figure) -> bytes:
@@ -153,7 +153,8 @@ def _mode_title(model: ShapeModel, mode: int) -> str:
     return f"Mode {mode}: {share:.0%} of the shape variance"
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """A white figure without axes; width and height in inches."""
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
@@ -170,7 +171,7 @@ def _extent(anatomies: Iterable[Anatomy], axis: int) -> tuple[float, float]:
     return float(np.nanmin(values)) - MARGIN_MM, float(np.nanmax(values)) + MARGIN_MM
 
 
-def _views(
+def side_by_side(
     anatomies: Sequence[Anatomy], views: Sequence[View], *, room_in: float
 ) -> tuple[Figure, list[Axes], float]:
     """A figure with one axes a view, all at one scale; and where the room at the right begins."""
@@ -179,7 +180,7 @@ def _views(
     spans = [_extent(anatomies, HORIZONTAL[view]) for view in views]
     widths = [(b - a) * scale for a, b in spans]
     width = SCALE_IN + sum(widths) + BESIDE_IN * (len(views) - 1) + room_in
-    figure = _figure(width, VIEW_IN + ABOVE_IN + BELOW_IN)
+    figure = new_figure(width, VIEW_IN + ABOVE_IN + BELOW_IN)
     height = figure.get_figheight()
     axes: list[Axes] = []
     x = SCALE_IN
@@ -193,7 +194,7 @@ def _views(
     return figure, axes, (x - BESIDE_IN) / width
 
 
-def _head(ax: Axes, text: str, *, first: bool) -> None:
+def title_view(ax: Axes, text: str, *, first: bool) -> None:
     """Title of a view; heights stand beside the first only, the scale is the same in all."""
     ax.set_title(text, fontsize=TEXT_PT + 1, pad=13)
     if not first:
@@ -201,7 +202,8 @@ def _head(ax: Axes, text: str, *, first: bool) -> None:
         ax.tick_params(labelleft=False)
 
 
-def _legend(figure: Figure, handles: Sequence[Artist], left: float) -> None:
+def place_legend(figure: Figure, handles: Sequence[Artist], left: float) -> None:
+    """A legend below the titles; ``left`` is where its room begins, as a share of the width."""
     figure.legend(
         handles=handles,
         loc="upper left",
@@ -212,7 +214,7 @@ def _legend(figure: Figure, handles: Sequence[Artist], left: float) -> None:
     )
 
 
-def _written(figure: Figure, title: str, text: str, notice: str) -> Figure:
+def written(figure: Figure, title: str, text: str, notice: str) -> Figure:
     """The figure with its title above, caption below, and the notice under both."""
     width, height = figure.get_size_inches()
     left = 0.18 / width

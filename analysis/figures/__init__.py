@@ -1,0 +1,41 @@
+"""Results drawn on axes, a kind of result a module; whole figures are in ``compositions``."""
+
+from analysis.figures.shapes import (
+    CORD,
+    DASHES,
+    DIRECTIONS,
+    HORIZONTAL,
+    LEVEL_COLOURS,
+    MEAN,
+    MINUS,
+    PLUS,
+    SAC,
+    TEXT_PT,
+    View,
+    draw_anatomy,
+    draw_mode,
+    draw_scree,
+    legend_handles,
+    mode_handles,
+    silhouette,
+)
+
+__all__ = [
+    "CORD",
+    "DASHES",
+    "DIRECTIONS",
+    "HORIZONTAL",
+    "LEVEL_COLOURS",
+    "MEAN",
+    "MINUS",
+    "PLUS",
+    "SAC",
+    "TEXT_PT",
+    "View",
+    "draw_anatomy",
+    "draw_mode",
+    "draw_scree",
+    "legend_handles",
+    "mode_handles",
+    "silhouette",
+]

@@ -1,0 +1,45 @@
+"""A figure as files: vector PDF and PNG, the same bytes for the same figure."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from atlas.files import write_file
+
+DPI = 150
+# Dates and versions would change the bytes of the same picture.
+METADATA = {
+    "png": {"Software": None},
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+}
+
+
+def figure_bytes(figure: Figure, form: str) -> bytes:
+    """A figure as PNG of 150 dpi or as vector PDF with its fonts, without dates.
+
+    Parameters
+    ----------
+    figure : Figure
+    form : {"png", "pdf"}
+
+    Returns
+    -------
+    bytes
+    """
+    buffer = io.BytesIO()
+    # Type 42 keeps text as text: it can be searched and edited in print.
+    with mpl.rc_context({"pdf.fonttype": 42}):
+        figure.savefig(buffer, format=form, dpi=DPI, metadata=METADATA[form])
+    return buffer.getvalue()
+
+
+def write_figure(figure: Figure, path: Path) -> list[Path]:
+    """Write ``path.png`` and ``path.pdf``; ``path`` is without suffix, its folder there."""
+    return [
+        write_file(path.with_name(f"{path.name}.{form}"), figure_bytes(figure, form))
+        for form in METADATA
+    ]

@@ -1,0 +1,73 @@
+"""Sections of sac and cord as they were drawn: straight polygons through the clicked points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.morphometry.sections import outline_measures
+from atlas.data.subject import Subject, contour_heights, stack_axis
+from atlas.shape.transforms import frame
+
+DRAWN_COLUMNS = {
+    "depth_mm": "of the annotated slice below the first one, down the normal of the dura's slices",
+    "measure": "as in MEASURES, of the slice; csf_*_extremes_mm between the edges of the extents",
+    "value": "in the unit the measure's name ends in; NaN in slices without a cord",
+}
+# A cord contour belongs to the dura contour nearer than this share of the slices' spacing.
+SAME_SLICE = 0.5
+
+
+def drawn_sections(subject: Subject) -> pd.DataFrame:
+    """Section measures of every annotated slice on straight polygons through its points.
+
+    Parameters
+    ----------
+    subject : Subject
+        In its native frame.
+
+    Returns
+    -------
+    DataFrame
+        Tidy, columns of ``DRAWN_COLUMNS``, a row for each dura contour and measure.  Left is x of
+        the frame in the slices, not the anatomy's own left.  Two measures stand beside those of
+        :func:`section_profile`: ``csf_dorsal_extremes_mm`` and ``csf_ventral_extremes_mm``, the gap
+        between the most dorsal (ventral) points of cord and sac, wherever these stand left to
+        right.  They are what a table of extents gives, not what a line along the midline meets.
+    """
+    axes = frame(np.array([1.0, 0.0, 0.0]), stack_axis(subject.dura))
+    depths = contour_heights(subject.dura)
+    sac = _outlines(subject.dura, axes)
+    cord = _outlines(_paired(subject, depths, axes), axes)
+    values = outline_measures(sac, cord)
+    for side, towards in (("dorsal", 1.0), ("ventral", -1.0)):
+        edge = [(towards * part[..., 1]).max(axis=1) for part in (sac, cord)]
+        values[f"csf_{side}_extremes_mm"] = edge[0] - edge[1]
+    wide = pd.DataFrame({"depth_mm": depths} | values)
+    return wide.melt("depth_mm", var_name="measure", value_name="value")
+
+
+def _paired(subject: Subject, depths: np.ndarray, axes: np.ndarray) -> list[np.ndarray]:
+    """The cord's contour in the slice of each dura contour, empty where there is none."""
+    paired = [np.empty((0, 3))] * len(depths)
+    top = subject.dura[0].mean(axis=0)
+    for contour in subject.cord:
+        apart = np.abs((top - contour.mean(axis=0)) @ axes[:, 2] - depths)
+        if apart.min() < SAME_SLICE * max(subject.spacing_mm, np.finfo(float).tiny):
+            paired[int(apart.argmin())] = contour
+    return paired
+
+
+def _outlines(contours: Sequence[np.ndarray], axes: np.ndarray) -> np.ndarray:
+    """Polygons (n, m, 2) in the axes of the slices, short ones filled up with their last point."""
+    size = max((len(contour) for contour in contours), default=1)
+    result = np.full((len(contours), max(size, 1), 2), np.nan)
+    for i, contour in enumerate(contours):
+        # A side of no length adds neither area nor a crossing.
+        if len(contour):
+            result[i] = (contour[[*range(len(contour)), *[-1] * (size - len(contour))]] @ axes)[
+                :, :2
+            ]
+    return result

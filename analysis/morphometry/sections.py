@@ -1,0 +1,85 @@
+"""What is measured in one slice: areas, extents and CSF of sac and cord."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.morphometry.slices import Stack, areas_centroids
+
+
+def section_measures(dura: Stack, cord: Stack, down: np.ndarray) -> dict[str, np.ndarray]:
+    """Areas, extents and CSF in slices at depths (n,) down the normal, mm.
+
+    Returns
+    -------
+    dict of str to (n,) float
+        Areas lie inside the periodic cubic spline through the ring, in the slice (not across the
+        cord's own direction); width is the extent left to right, depth that front to back.  Dorsal
+        and ventral CSF run between the edges of cord and sac on the sac's midline, the line
+        through the sac's centroid along dorsal; negative where the cord leaves the sac.  NaN
+        outside the rings, and the CSF where the cord misses the midline.
+    """
+    return outline_measures(dura.between(dura.outlines, down), cord.between(cord.outlines, down))
+
+
+def outline_measures(sac: np.ndarray, cord: np.ndarray) -> dict[str, np.ndarray]:
+    """As :func:`section_measures`, of outlines (n, m, 2) of sac and cord, left and dorsal, mm."""
+    outlines = {"cord": cord, "sac": sac}
+    result, centres = {}, {}
+    for part, outline in outlines.items():
+        area, centres[part] = areas_centroids(outline)
+        extent = outline.max(axis=1) - outline.min(axis=1)
+        result[f"{part}_area_mm2"] = abs(area)
+        result[f"{part}_width_mm"], result[f"{part}_depth_mm"] = extent.T
+        result[f"{part}_aspect_ratio"] = extent[:, 0] / extent[:, 1]
+    middle = centres["sac"][:, 0]
+    cord_low, cord_high = edges(cord, middle, along=1)
+    sac_low, sac_high = edges(sac, middle, along=1)
+    apart = centres["cord"] - centres["sac"]
+    return result | {
+        "csf_dorsal_mm": sac_high - cord_high,
+        "csf_ventral_mm": cord_low - sac_low,
+        "cord_left_of_sac_mm": apart[:, 0],
+        "cord_dorsal_of_sac_mm": apart[:, 1],
+    }
+
+
+def lateral_csf(dura: Stack, cord: Stack, down: np.ndarray, outward: np.ndarray) -> np.ndarray:
+    """CSF (n,) beside the cord, mm, on the line left to right through the cord's centroid.
+
+    ``outward`` (n,) is +1 for the left side, -1 for the right.
+    """
+    level = cord.between(cord.centroids, down)[:, 1]
+    inner = edges(cord.between(cord.outlines, down), level, along=0)
+    outer = edges(dura.between(dura.outlines, down), level, along=0)
+    return np.where(outward > 0, outer[1] - inner[1], inner[0] - outer[0])
+
+
+def edges(outlines: np.ndarray, at: np.ndarray, *, along: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and last crossing of outlines with lines that run along an axis of the slice.
+
+    Parameters
+    ----------
+    outlines : (n, m, 2) float
+        mm.
+    at : (n,) float
+        Where each line stands on the other axis, mm.
+    along : {0, 1}
+        The axis it runs along: 0 left, 1 dorsal.
+
+    Returns
+    -------
+    low, high : (n,) float
+        Along that axis, mm; NaN where the line misses the outline.
+    """
+    across = outlines[..., 1 - along] - at[:, None]
+    reach = outlines[..., along]
+    after, reach_after = np.roll(across, -1, axis=1), np.roll(reach, -1, axis=1)
+    crosses = (across >= 0) != (after >= 0)
+    crosses &= ~np.isnan(across)
+    share = np.divide(across, across - after, out=np.zeros_like(across), where=crosses)
+    places = reach + share * (reach_after - reach)
+    found = crosses.any(axis=1)
+    low = np.where(crosses, places, np.inf).min(axis=1)
+    high = np.where(crosses, places, -np.inf).max(axis=1)
+    return np.where(found, low, np.nan), np.where(found, high, np.nan)

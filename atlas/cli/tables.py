@@ -1,0 +1,39 @@
+"""``atlas tables``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlas.cli.app import app, plain_errors, progress
+
+TABLES = "atlas.tables"
+
+
+@app.command()
+def tables(
+    source: Annotated[Path, typer.Argument(help="model.h5, the folder of a build, or a dataset.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the result.")] = Path(
+        "tables"
+    ),
+    formats: Annotated[
+        str,
+        typer.Option("--format", help="Some of csv, parquet, markdown, latex, html; with commas."),
+    ] = "csv,html",
+    figures: Annotated[
+        bool, typer.Option("--figures/--no-figures", help="Draw figures, as PNG and PDF.")
+    ] = True,
+) -> None:
+    """Write every table of a group as a paper needs it: intervals, tests, figures."""
+    with plain_errors(), progress() as stage:
+        from importlib.metadata import entry_points
+
+        lost: list[str] = []
+        for entry in sorted(entry_points(group=TABLES), key=lambda e: e.name):
+            write = entry.load()
+            lost += write(source, out, formats=formats.split(","), figures=figures, stage=stage)
+    for line in lost:
+        typer.echo(f"not among the tables: {line}")
+    typer.echo(f"written to {out}")
