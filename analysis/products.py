@@ -21,17 +21,17 @@ from analysis.figures.compositions import (
     population_figure,
     scree_figure,
 )
-from analysis.model_tables import (
+from analysis.morphometry import MEASURES, measure_group, published_angles
+from analysis.tables.model_tables import (
     asymmetry_table,
     landmark_table,
     mean_table,
     mode_table,
     score_table,
 )
-from analysis.morphometry import MEASURES, measure_group, published_angles
-from analysis.published import beside_published
 from analysis.tables.typeset import IMAGED, tidy_csv
-from analysis.variability import CONFIDENCE, summarise_anchors, summarise_segments
+from analysis.variability.published import beside_published
+from analysis.variability.segment_tables import CONFIDENCE, summarise_anchors, summarise_segments
 from atlas.data.dataset import Dataset
 from atlas.files import write_file
 from atlas.shape.landmarks import subject_anatomy

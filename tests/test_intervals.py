@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.intervals import (
+from analysis.variability.intervals import (
     SHARES,
     bca_interval,
     bootstrap_weights,
@@ -14,7 +14,7 @@ from analysis.intervals import (
     normal_shares,
     studentised_interval,
 )
-from analysis.normal_intervals import sd_interval
+from analysis.variability.normal_intervals import sd_interval
 
 SAMPLES = 4000
 # Draws of (size) with mean and SD of their population.

@@ -7,12 +7,17 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from analysis.variability.segment_tables import summarise_segments
 from scipy import stats
 
-from analysis.literature import NAMES, PUBLISHED_COLUMNS, beside_literature, load_literature
 from analysis.morphometry import MEASURES, measure_group, published_angles
-from analysis.published import published_begin_sd
-from analysis.variability import summarise_segments
+from analysis.variability.literature import (
+    NAMES,
+    PUBLISHED_COLUMNS,
+    beside_literature,
+    load_literature,
+)
+from analysis.variability.published import published_begin_sd
 from atlas.data.dataset import read_dataset
 from atlas.data.subject import LEVELS
 from atlas.data.surrogate import write_surrogate_cohort

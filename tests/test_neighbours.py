@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.neighbours import NAMES, correlation_interval, covariance_interval, neighbour_table
+from analysis.variability.neighbours import (
+    NAMES,
+    correlation_interval,
+    covariance_interval,
+    neighbour_table,
+)
 
 
 def measures(values, *, name="begin_below_apex_mm", side="left", grounds="measured"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.normal_intervals import (
+from analysis.variability.normal_intervals import (
     mean_interval,
     reference_limit_factors,
     sd_interval,

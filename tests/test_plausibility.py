@@ -100,8 +100,8 @@ def test_swapped_sides_of_one_level_are_named_with_the_amount(subject):
     (finding,) = swapped_sides(swapped)
     assert (finding.severity, finding.rule) == (Severity.ERROR, "swapped-sides")
     # Ganglia L3 stand 18 mm to each side.
-    assert "got ganglia L3 (-36.0 mm); left and right are swapped" in str(finding)
-    assert str(finding).startswith("sub-01: ")
+    assert "got -36.0 mm; left and right are swapped: exchange the two files" in str(finding)
+    assert str(finding).startswith("sub-01/ganglia L3: ")
 
 
 def test_a_mirrored_subject_is_one_error_that_names_every_level(subject):
@@ -176,7 +176,7 @@ def test_a_point_below_the_conus_cannot_be_in_the_cord(subject):
 
 
 def test_findings_come_subject_by_subject_and_name_theirs(subject):
-    second = specimens.make_subject("sub-02")
+    second = specimens.make_subject("sub-02", conus_mm=110.0, bend_mm=6.0)
     bad = moved(second, L1_LEFT, 10, to=(0.0, 3.0))
     findings = find_implausible(Dataset("", (subject, bad)))
     assert [f.subject for f in findings] == ["sub-02"]

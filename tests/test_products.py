@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import specimens
 
-from analysis.model_tables import asymmetry_table
 from analysis.morphometry import MEASURES, row_names
 from analysis.products import COLUMNS, write_figures, write_tables
+from analysis.tables.model_tables import asymmetry_table
 from atlas.build import ATTRIBUTION, DISCLAIMER
 from atlas.shape.alignment import align
 from atlas.shape.estimation import fit_shape_model

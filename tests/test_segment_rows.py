@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.segment_rows import ABSENT, MISSING, SegmentError, segment_rows, whole_rows
+from analysis.variability.segment_rows import (
+    ABSENT,
+    MISSING,
+    SegmentError,
+    segment_rows,
+    whole_rows,
+)
 
 
 def measures(*rows: tuple[str, str, str, float, str], name: str = "length_total_mm"):

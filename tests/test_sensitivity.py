@@ -18,7 +18,7 @@ from analysis.evaluation.sensitivity import (
     summarise_alignment,
     variance_interval,
 )
-from analysis.published import published_begin_sd
+from analysis.variability.published import published_begin_sd
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.data.subject import LEVELS, RootKey
 from atlas.data.surrogate import write_surrogate_cohort

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from scipy.spatial.transform import Rotation
 
-from analysis.spread import (
+from analysis.variability.spread import (
     AXES,
     SpreadError,
     alignment_spread,

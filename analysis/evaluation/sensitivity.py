@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.variability import CONFIDENCE, sd_interval
+from analysis.variability.segment_tables import CONFIDENCE, sd_interval
 from atlas.data.dataset import Dataset
 from atlas.data.subject import ROOT_KEYS
 from atlas.shape.alignment import Alignment, AlignmentError, align

@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
 from analysis.evaluation.folds import choose
-from analysis.variability import CONFIDENCE
+from analysis.variability.segment_tables import CONFIDENCE
 from atlas.errors import AtlasError
 from atlas.shape.alignment import Alignment
 from atlas.shape.components import RELATIVE_TOLERANCE, principal_components

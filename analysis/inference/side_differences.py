@@ -12,7 +12,7 @@ from analysis.inference.effects import standardised_mean
 from analysis.inference.multiplicity import with_adjusted
 from analysis.inference.roots import root_values
 from analysis.morphometry import unit
-from analysis.variability import mean_interval, sd_interval
+from analysis.variability.segment_tables import mean_interval, sd_interval
 
 EXACT_PAIRS = 14
 FLIPS = 9999

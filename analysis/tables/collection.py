@@ -10,22 +10,8 @@ import pandas as pd
 from analysis.evaluation.sensitivity import anchor_sensitivity, field_of_view_table
 from analysis.inference import COLUMNS as INFERENCE_COLUMNS
 from analysis.inference import inference_tables
-from analysis.literature import COLUMNS as LITERATURE_COLUMNS
-from analysis.literature import beside_literature
-from analysis.model_tables import (
-    asymmetry_table,
-    landmark_table,
-    mean_table,
-    mode_table,
-    score_table,
-)
 from analysis.morphometry import MEASURES, measure_group, published_angles
-from analysis.neighbours import COLUMNS as NEIGHBOUR_COLUMNS
-from analysis.neighbours import neighbour_table
 from analysis.products import COLUMNS as BUILD_COLUMNS
-from analysis.published import beside_published
-from analysis.spread import COLUMNS as SPREAD_COLUMNS
-from analysis.spread import alignment_spread
 from analysis.tables.layouts import (
     COMPONENT_HEADINGS,
     COVARIATE_HEADINGS,
@@ -36,11 +22,25 @@ from analysis.tables.layouts import (
     chosen_columns,
     segment_report,
 )
+from analysis.tables.model_tables import (
+    asymmetry_table,
+    landmark_table,
+    mean_table,
+    mode_table,
+    score_table,
+)
 from analysis.tables.paper import Paper
 from analysis.tables.section_profiles import COLUMNS as PROFILE_COLUMNS
 from analysis.tables.section_profiles import profile_table
 from analysis.tables.sources import NEEDS_ANNOTATIONS, Source, Stage, quiet
-from analysis.variability import summarise_anchors, summarise_segments
+from analysis.variability.literature import COLUMNS as LITERATURE_COLUMNS
+from analysis.variability.literature import beside_literature
+from analysis.variability.neighbours import COLUMNS as NEIGHBOUR_COLUMNS
+from analysis.variability.neighbours import neighbour_table
+from analysis.variability.published import beside_published
+from analysis.variability.segment_tables import summarise_anchors, summarise_segments
+from analysis.variability.spread import COLUMNS as SPREAD_COLUMNS
+from analysis.variability.spread import alignment_spread
 
 FEW = "needs at least two subjects"
 NO_MODEL = "needs a model of shape"

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.morphometry import measure_values, row_names, section_profile, unit
-from analysis.variability import CONFIDENCE, mean_interval
+from analysis.variability.segment_tables import CONFIDENCE, mean_interval
 from atlas.shape.scheme import Anatomy
 
 STEP_MM = 4.0

@@ -6,17 +6,17 @@ import cylinders
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
-
-from analysis.intervals import bootstrap_weights, studentised_interval
-from analysis.morphometry import MEASURES, measure_group
-from analysis.variability import (
+from analysis.variability.segment_tables import (
     SEGMENT_COLUMNS,
     anchor_table,
     segment_table,
     summarise_anchors,
     summarise_segments,
 )
+from scipy import stats
+
+from analysis.morphometry import MEASURES, measure_group
+from analysis.variability.intervals import bootstrap_weights, studentised_interval
 from atlas.shape.scheme import Anatomy
 
 SIDES = ("left", "right")

@@ -1,0 +1,230 @@
+"""How the anatomy of each segment varies over a group, with intervals that generalise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from analysis.morphometry import MEASURES, measure_group, unit
+from analysis.variability.intervals import LEAST_SUBJECTS, bootstrap_weights, studentised_interval
+from analysis.variability.normal_intervals import (
+    CONFIDENCE,
+    mean_interval,
+    reference_limit_factors,
+    sd_interval,
+    tolerance_factor,
+)
+from analysis.variability.segment_rows import (
+    BRIDGED,
+    GENERATED,
+    MEASURED,
+    MISSING,
+    SegmentRows,
+    segment_rows,
+)
+from atlas.data.subject import LEVELS
+from atlas.shape.scheme import Anatomy
+
+__all__ = [
+    "CONFIDENCE",
+    "anchor_table",
+    "mean_interval",
+    "sd_interval",
+    "segment_table",
+    "summarise_anchors",
+    "summarise_segments",
+]
+
+# Without a zero of its own, as of positions and angles, a spread relative to the mean says nothing.
+RATIO_MEASURES = frozenset(name for name, m in MEASURES.items() if m.ratio)
+COUNTS = {
+    "n_measured": MEASURED,
+    "n_bridged": BRIDGED,
+    "n_missing": MISSING,
+    "n_generated": GENERATED,
+}
+SEGMENT_COLUMNS = [
+    *("level", "side", "measure", "basis", "unit", "interval", "n", *COUNTS),
+    *("mean", "mean_low", "mean_high", "mean_t_low", "mean_t_high"),
+    *("sd", "sd_low", "sd_high", "sd_chi2_low", "sd_chi2_high"),
+    *("cv", "median", "q25", "q75", "min", "max"),
+    *("range_low", "range_low_low", "range_low_high"),
+    *("range_high", "range_high_low", "range_high_high"),
+    *("tolerance_low", "tolerance_high"),
+]
+# Anchor and landmark to the measure that holds the landmark's depth from the anchor.
+DEPTH_MEASURES = {
+    ("dura-apex", "begin"): "begin_below_apex_mm",
+    ("conus", "begin"): "begin_above_conus_mm",
+    ("dura-apex", "ganglion"): "ganglion_below_apex_mm",
+    ("conus", "ganglion"): "ganglion_below_conus_mm",
+}
+
+
+def segment_table(anatomies: Mapping[str, Anatomy], *, seed: int = 0) -> pd.DataFrame:
+    """Each measure of each level and side over a group.
+
+    Parameters
+    ----------
+    anatomies : mapping of subject id to Anatomy
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`summarise_segments`.
+    """
+    return summarise_segments(measure_group(anatomies), seed=seed)
+
+
+def summarise_segments(measures: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Each measure of each level and side over the subjects of a table of measures.
+
+    Parameters
+    ----------
+    measures : DataFrame
+        ``subject, level, side, measure, value, rests_on`` as ``measure_group`` gives it.
+    seed : int
+        Of the bootstrap: 2,000 resamples, the same for all rows with as many subjects.
+
+    Returns
+    -------
+    DataFrame
+        One row a level, side, measure and basis, as
+        :func:`~analysis.variability.segment_rows.segment_rows` lays them out, in the unit of the
+        column ``unit``.  ``n`` subjects with a value, of which
+        ``n_measured``, ``n_bridged``, ``n_generated``; ``n_missing``.  ``mean``, ``sd`` (n - 1),
+        ``median, q25, q75, min, max``; ``cv`` (sd over mean; empty for measures without a zero of
+        their own).  ``mean_low, mean_high, sd_low, sd_high``: 95 % intervals by the method in the
+        column ``interval``; ``mean_t_low`` … ``sd_chi2_high`` those of normal data beside them.
+        ``range_low, range_high``: mean ± 1.96 sd, where the central 95 % of a normal population
+        lie, each with its own 95 % interval; ``tolerance_low, tolerance_high``: limits that hold
+        95 % of it with 95 % confidence.
+
+    Raises
+    ------
+    SegmentError
+        ``rests_on`` holds something unknown.
+
+    Notes
+    -----
+    Subjects are taken as independent draws from one population; levels, sides and measures are
+    taken one by one, so of a hundred intervals about five miss.  ``interval`` is ``bootstrap-t``
+    (:func:`~analysis.variability.intervals.studentised_interval`), or ``normal`` (Student's t and
+    chi-square) below six subjects and where nothing varies.  Ranges and tolerance are those of
+    normal data.
+    """
+    rows = segment_rows(measures)
+    keys = rows.keys.assign(unit=rows.keys["measure"].map(unit))
+    counts = {name: (rows.grounds == code).sum(axis=1) for name, code in COUNTS.items()}
+    table = pd.concat([keys, pd.DataFrame(counts), _described(rows, seed)], axis=1)
+    table = table.reindex(columns=SEGMENT_COLUMNS)
+    ratio = table["measure"].isin(RATIO_MEASURES) & (table["mean"] != 0)
+    return table.assign(cv=(table["sd"] / table["mean"].where(ratio)).astype(float))
+
+
+def _described(rows: SegmentRows, seed: int) -> pd.DataFrame:
+    """The numbers of each row; rows with as many subjects are taken together."""
+    n = (~np.isnan(rows.values)).sum(axis=1)
+    filled = np.sort(rows.values, axis=1)
+    parts = []
+    for size in np.unique(n):
+        chosen = np.flatnonzero(n == size)
+        numbers = _numbers(filled[chosen, :size], seed) if size else {}
+        parts.append(pd.DataFrame({"n": int(size), "interval": "", **numbers}, index=chosen))
+    return pd.concat(parts).sort_index()
+
+
+def _numbers(values: np.ndarray, seed: int) -> dict[str, object]:
+    """Statistics of complete rows (m, n) with n of one or more."""
+    n = values.shape[1]
+    mean, sd = values.mean(axis=1), np.full(len(values), np.nan)
+    if n > 1:
+        sd = values.std(axis=1, ddof=1)
+    q25, median, q75 = np.quantile(values, [0.25, 0.5, 0.75], axis=1)
+    result: dict[str, object] = {"mean": mean, "sd": sd, "median": median, "q25": q25, "q75": q75}
+    result |= {"min": values[:, 0], "max": values[:, -1]}
+    if n < 2:
+        return result
+    result |= _intervals(values, mean, sd, seed)
+    factor, inner, outer = reference_limit_factors(n)
+    result |= {"range_low": mean - factor * sd, "range_high": mean + factor * sd}
+    result |= {"range_low_low": mean - outer * sd, "range_low_high": mean - inner * sd}
+    result |= {"range_high_low": mean + inner * sd, "range_high_high": mean + outer * sd}
+    reach = tolerance_factor(n) * sd
+    return result | {"tolerance_low": mean - reach, "tolerance_high": mean + reach}
+
+
+def _intervals(
+    values: np.ndarray, mean: np.ndarray, sd: np.ndarray, seed: int
+) -> dict[str, object]:
+    n = np.full(len(values), values.shape[1])
+    half, (sd_low, sd_high) = mean_interval(n, sd), sd_interval(n, sd)
+    normal = {"mean_t_low": mean - half, "mean_t_high": mean + half}
+    normal |= {"sd_chi2_low": sd_low, "sd_chi2_high": sd_high}
+    chosen = dict(zip(("mean_low", "mean_high", "sd_low", "sd_high"), normal.values(), strict=True))
+    varied = np.zeros(len(values), dtype=bool)
+    if values.shape[1] >= LEAST_SUBJECTS:
+        weights = bootstrap_weights(values.shape[1], seed=seed)
+        drawn = {
+            f"{name}_{end}": limit
+            for name in ("mean", "sd")
+            for end, limit in zip(
+                ("low", "high"),
+                studentised_interval(values, weights, statistic=name),
+                strict=True,
+            )
+        }
+        varied = ~np.isnan(drawn["sd_low"])
+        chosen = {name: np.where(varied, drawn[name], chosen[name]) for name in chosen}
+    return {**normal, **chosen, "interval": np.where(varied, "bootstrap-t", "normal")}
+
+
+def anchor_table(anatomies: Mapping[str, Anatomy]) -> pd.DataFrame:
+    """How far the spread of each level's depth depends on the anchor.
+
+    Parameters
+    ----------
+    anatomies : mapping of subject id to Anatomy
+
+    Returns
+    -------
+    DataFrame
+        As :func:`summarise_anchors`.
+    """
+    return summarise_anchors(measure_group(anatomies))
+
+
+def summarise_anchors(measures: pd.DataFrame) -> pd.DataFrame:
+    """SD of the depth of root begins and ganglia by where the subjects are anchored.
+
+    Parameters
+    ----------
+    measures : DataFrame
+        As ``measure_group`` gives it.
+
+    Returns
+    -------
+    DataFrame
+        One row an anchor (``dura-apex``, ``conus``), landmark (``begin``, ``ganglion``) and level:
+        ``n`` subjects, ``sd_mm`` (n - 1) over subjects of the mean of the sides that are there,
+        ``sd_low_mm, sd_high_mm`` its 95 % interval (chi-square, n - 1).
+
+    Notes
+    -----
+    The dura apex is the top of the image, not anatomy: a spread that shrinks from the apex to the
+    conus came from the field of view.
+    """
+    rows = []
+    for (anchor, landmark), name in DEPTH_MEASURES.items():
+        depths = measures[measures["measure"] == name]
+        by_subject = depths.groupby(["subject", "level"], observed=True)["value"].mean().unstack()
+        for level in LEVELS:
+            values = by_subject[level].dropna() if level in by_subject else pd.Series(dtype=float)
+            rows.append((anchor, landmark, level, len(values), values.std()))
+    table = pd.DataFrame(rows, columns=["anchor", "landmark", "level", "n", "sd_mm"])
+    low, high = sd_interval(table["n"].to_numpy(), table["sd_mm"].to_numpy(float))
+    return table.assign(sd_low_mm=low, sd_high_mm=high)
