@@ -8,6 +8,7 @@ Level and side come from the name, never from the labels inside.
 from __future__ import annotations
 
 import re
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,7 +27,15 @@ MARKER = re.compile(
     re.IGNORECASE,
 )
 STRUCTURE = re.compile(r"(?P<level>[CTLS]\d{1,2})_?(?P<side>left|right|l|r)$", re.IGNORECASE)
+# Marker files hold some kilobytes; one this large is something else, and would fill the memory.
+MAXIMUM_BYTES = 64 << 20
+# What a fetch that was cut off leaves in its folder.
+IN_PROGRESS = ".fetching"
 KINDS = {"cord": "cord", "dura": "dura", "gangl": "ganglia", "nerve": "roots"}
+
+
+class FileTooLargeError(OSError):
+    """A file beyond ``MAXIMUM_BYTES``."""
 
 
 class FileTree(Protocol):
@@ -49,13 +58,16 @@ class FolderTree:
 
     def names(self) -> list[str]:
         """All files, sorted; a link that leads nowhere is one, and cannot be read."""
-        return sorted(
-            p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if not p.is_dir()
-        )
+        found = (p.relative_to(self.root) for p in self.root.rglob("*") if not p.is_dir())
+        return sorted(p.as_posix() for p in found if p.parts[0] != IN_PROGRESS)
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file."""
-        return (self.root / name).read_bytes()
+        """The bytes of one file; OSError if it is too large, or a pipe or device."""
+        path = self.root / name
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError("expected a file, got a pipe or a device")
+        with path.open("rb") as content:
+            return _limited(content.read(MAXIMUM_BYTES + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +81,23 @@ class ArchiveTree:
         return sorted(i.filename for i in self.archive.infolist() if not i.is_dir())
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file; BadZipFile where the archive is damaged or locked."""
+        """The bytes of one file; BadZipFile where the archive is damaged or locked.
+
+        OSError if it is too large, whatever size the archive's directory gives it.
+        """
         try:
-            return self.archive.read(name)
+            with self.archive.open(name) as content:
+                return _limited(content.read(MAXIMUM_BYTES + 1))
         except (zlib.error, EOFError, RuntimeError) as error:
             raise zipfile.BadZipFile(str(error)) from None
+
+
+def _limited(content: bytes) -> bytes:
+    if len(content) > MAXIMUM_BYTES:
+        raise FileTooLargeError(
+            f"expected at most {MAXIMUM_BYTES >> 20} MiB, got more; this is no file of annotations"
+        )
+    return content
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ it is LPS millimetres.  The format is 3D Slicer's markups schema 1.0.3.
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ SCHEMA = (
 )
 MILLIMETRES = {"mm": 1.0, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "cm": 10.0, "m": 1000.0}
 TO_LPS = {"LPS": np.array([1.0, 1.0, 1.0]), "RAS": np.array([-1.0, -1.0, 1.0])}
+# Ten kilometres: beyond it no one is annotated, and squares of it lose what is.
+LARGEST_MM = 1e7
 STATUSES = ("defined", "undefined", "preview", "missing")
 
 
@@ -80,16 +83,19 @@ def parse_markups(content: bytes) -> tuple[Markup, ...]:
     try:
         document = orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
-        cure = (
-            "JSON has no NaN: give a point without a place the positionStatus 'missing'"
-            if b"NaN" in content
-            else "the file may be truncated: export or download it again"
-        )
-        raise MarkupsError(f"expected valid JSON, got {error}; {cure}") from None
+        raise MarkupsError(f"expected valid JSON, got {error}; {_cure(content, error)}") from None
     markups = document.get("markups") if isinstance(document, dict) else None
     if not isinstance(markups, list) or not markups:
         raise MarkupsError("expected 3D Slicer Markups (a list 'markups' with an entry), got none")
     return tuple(_parse_markup(markup) for markup in markups)
+
+
+def _cure(content: bytes, error: orjson.JSONDecodeError) -> str:
+    if b"NaN" in content:
+        return "JSON has no NaN: give a point without a place the positionStatus 'missing'"
+    if "depth" in str(error):
+        return "it is nested more deeply than any annotation: export or download it again"
+    return "the file may be truncated: export or download it again"
 
 
 def _parse_markup(markup: Any) -> Markup:
@@ -99,10 +105,27 @@ def _parse_markup(markup: Any) -> Markup:
     rows, labels = [], []
     for number, point in enumerate(markup["controlPoints"], 1):
         rows.append(_parse_position(point, number))
-        labels.append(str(point.get("label", "")))
-    points = np.array(rows, dtype=float).reshape(-1, 3) * factor
+        labels.append(_text(point.get("label", "")))
+    given = np.array(rows, dtype=float).reshape(-1, 3)
+    _refuse_far(given, LARGEST_MM / np.abs(factor))
+    points = given * factor
     description = markup["controlPoints"][0].get("description", "") if rows else ""
-    return Markup(str(markup.get("type", "")), points, tuple(labels), str(description))
+    return Markup(_text(markup.get("type", "")), points, tuple(labels), _text(description))
+
+
+def _refuse_far(points: np.ndarray, largest: np.ndarray) -> None:
+    far = (np.abs(points) > largest).any(axis=1)
+    if far.any():
+        number = int(far.argmax())
+        raise MarkupsError(
+            f"point {number + 1}: expected coordinates within {LARGEST_MM / 1e6:.0f} km of the "
+            f"origin, got {points[number].tolist()}; check the position and coordinateUnits"
+        )
+
+
+def _text(value: Any) -> str:
+    """A string as it is; anything else in short, however deep it is nested."""
+    return value if isinstance(value, str) else reprlib.repr(value)
 
 
 def _lps_factor(markup: dict[str, Any]) -> np.ndarray:
@@ -112,19 +135,22 @@ def _lps_factor(markup: dict[str, Any]) -> np.ndarray:
     # Slicer writes units as a string or as the coded triple [value, scheme, meaning].
     unit = units[0] if isinstance(units, list) and units else units
     if not isinstance(system, str) or system not in TO_LPS:
-        raise MarkupsError(f"expected coordinateSystem LPS or RAS, got {system!r}")
+        raise MarkupsError(f"expected coordinateSystem LPS or RAS, got {reprlib.repr(system)}")
     if not isinstance(unit, str) or unit not in MILLIMETRES:
-        raise MarkupsError(f"expected coordinateUnits of {sorted(MILLIMETRES)}, got {units!r}")
+        raise MarkupsError(
+            f"expected coordinateUnits of {sorted(MILLIMETRES)}, got {reprlib.repr(units)}"
+        )
     return TO_LPS[system] * MILLIMETRES[unit]
 
 
 def _parse_position(point: Any, number: int) -> list[float]:
     if not isinstance(point, dict):
-        raise MarkupsError(f"point {number}: expected an object, got {point!r:.40}")
+        raise MarkupsError(f"point {number}: expected an object, got {reprlib.repr(point):.40}")
     status = point.get("positionStatus", "defined")
     if status not in STATUSES:
         raise MarkupsError(
-            f"point {number}: expected positionStatus of {', '.join(STATUSES)}, got {status!r:.40}"
+            f"point {number}: expected positionStatus of {', '.join(STATUSES)}, got "
+            f"{reprlib.repr(status):.40}"
         )
     if status != "defined":
         return [np.nan] * 3
@@ -136,8 +162,9 @@ def _parse_position(point: Any, number: int) -> list[float]:
         and bool(np.isfinite(position).all())
     ):
         raise MarkupsError(
-            f"point {number}: expected a position of three finite numbers, got {position!r:.60}; "
-            "set positionStatus to 'missing' if the point has no place"
+            f"point {number}: expected a position of three finite numbers, got "
+            f"{reprlib.repr(position):.60}; set positionStatus to 'missing' if the point has no "
+            "place"
         )
     return position
 
