@@ -1,0 +1,1 @@
+"""An atlas to look at: one page that works from disk, without network."""

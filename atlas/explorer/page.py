@@ -1,0 +1,152 @@
+"""The page: one HTML file that holds everything it needs and opens no connection."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from atlas.explorer.content import ExplorerOptions, page_content
+from atlas.explorer.packing import ELEMENT, script_json
+from atlas.explorer.three_library import ThreeLibrary, installed_three
+from atlas.files import OutputError, write_file
+from atlas.store import Atlas
+
+TITLE = "Lumbosacral atlas"
+# Mathematics first, then what draws, then what joins them: one script, in this order.
+NUMERICS = ("vectors.js", "splines.js", "tubes.js", "measures.js", "shapes.js")
+INTERFACE = (
+    "scene.js",
+    "camera.js",
+    "overlay.js",
+    "panel.js",
+    "explorer.js",
+    "stage.js",
+    "page.js",
+)
+MIT = """Permission is hereby granted, free of charge, to any person obtaining a copy of this
+software and associated documentation files (the "Software"), to deal in the Software without
+restriction, including without limitation the rights to use, copy, modify, merge, publish,
+distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the
+Software is furnished to do so, subject to the following conditions: the above copyright notice and
+this permission notice shall be included in all copies or substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
+NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES
+OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN
+CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
+
+
+def write_explorer(atlas: Atlas, path: str | Path, options: ExplorerOptions | None = None) -> Path:
+    """Write an atlas as a page to look at.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    path : path
+        The HTML file, written whole or not at all; its folder must exist.
+    options : ExplorerOptions, optional
+
+    Returns
+    -------
+    Path
+        The path.
+
+    Raises
+    ------
+    AtlasError
+        The atlas cannot be shown, three.js is not there, or the place cannot be written.
+    """
+    path = Path(path)
+    page = explorer_page(atlas, options)
+    try:
+        return write_file(path, page)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error}); choose another place") from None
+
+
+def explorer_page(atlas: Atlas, options: ExplorerOptions | None = None) -> str:
+    """The page as HTML.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    options : ExplorerOptions, optional
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    AtlasError
+        The atlas cannot be shown, or three.js is not there.
+
+    Notes
+    -----
+    Scripts and style run by the hash of their text alone, and nothing may be fetched (Content
+    Security Policy, https://www.w3.org/TR/CSP3/): words of a cohort cannot become code.
+    """
+    content = page_content(atlas, options)
+    three = installed_three()
+    style, script = source_of("explorer.css"), page_script()
+    words = _words(content, three)
+    texts = {name: escape(str(text)) for name, text in words.items()}
+    texts |= {
+        "policy": _policy(scripts=(three.source, script), style=style),
+        "style": style,
+        "three": three.source,
+        "script": script,
+        "licence": MIT,
+        "data": f"{ELEMENT}{script_json(content)}</script>",
+    }
+    return _filled(source_of("template.html"), texts)
+
+
+def page_script(parts: tuple[str, ...] = NUMERICS + INTERFACE) -> str:
+    """The page's own JavaScript, nothing of it global but ``window.atlasExplorer``."""
+    inner = "\n".join(source_of(part) for part in parts)
+    return f'(() => {{\n"use strict";\n{inner}}})();\n'
+
+
+def _words(content: Mapping[str, Any], three: ThreeLibrary) -> dict[str, object]:
+    notice = str(content["notice"])
+    return {
+        "title": TITLE,
+        "n_subjects": content["n_subjects"],
+        "generated": content["generated"],
+        "cohort": f"cohort {notice}" if notice else "",
+        "notice": f"Cohort {notice}." if notice else "Cohort of annotated images.",
+        "disclaimer": content["disclaimer"],
+        "attribution": content["attribution"],
+        "library": f"three.js r{three.revision}, MIT licence, {three.copyright}",
+    }
+
+
+def source_of(name: str) -> str:
+    """Text of a file of the page that stands beside this module."""
+    return files("atlas.explorer").joinpath(name).read_text("utf-8")
+
+
+def _policy(*, scripts: tuple[str, ...], style: str) -> str:
+    allowed = " ".join(_hash(script) for script in scripts)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+def _filled(template: str, texts: Mapping[str, str]) -> str:
+    # One pass: a text that reads like a place to fill stays text.
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: texts[found[1]], template)
