@@ -16,18 +16,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 from atlas.data.subject import LEVELS, RootKey
+from atlas.mesh.formats.colours import LEVEL_CODES
 from atlas.shape.model import ShapeModel
 from atlas.shape.scheme import Anatomy, Status, block_name
 
 View = Literal["front", "side"]
-# Okabe & Ito 2008 without their yellow, which white paper swallows.
-LEVEL_COLOURS = dict(
-    zip(
-        LEVELS,
-        ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000"),
-        strict=True,
-    )
-)
+# The same as in meshes and in the explorer.
+LEVEL_COLOURS = {level: f"#{code}" for level, code in LEVEL_CODES.items()}
 SAC, CORD = "#9DB4C0", "#B08968"
 MINUS, MEAN, PLUS = "#0072B2", "#8A8A8A", "#D55E00"
 HORIZONTAL = {"front": 0, "side": 1}

@@ -19,8 +19,11 @@ class Colour(NamedTuple):
     opacity: float = 1.0
 
 
-# Paul Tol's muted scheme (personal.sron.nl/~pault): told apart by colour-blind readers.
-_LEVELS = ("CC6677", "DDCC77", "117733", "88CCEE", "332288", "AA4499", "44AA99")
+# Okabe & Ito 2008, told apart by colour-blind readers, without their yellow, which white paper
+# swallows, and with grey for black, which a dark page does.
+LEVEL_CODES = dict(
+    zip(LEVELS, ("0072B2", "E69F00", "009E73", "CC79A7", "56B4E9", "D55E00", "6E6E6E"), strict=True)
+)
 _STRUCTURES = {"cord": "F2E6C9", "dura": "9FB4C7", "csf": "B9DDF0"}
 _OTHER = "BBBBBB"
 # What lies around the rest is seen through.
@@ -40,7 +43,7 @@ def colour_of(structure: str) -> Colour:
     parts = structure.split("/")
     code = _STRUCTURES.get(parts[0], _OTHER)
     if len(parts) > 1 and parts[1] in LEVELS:
-        code = _LEVELS[LEVELS.index(parts[1])]
+        code = LEVEL_CODES[parts[1]]
     red, green, blue = (int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))
     return Colour(red, green, blue, _OPACITY.get(parts[0], 1.0))
 
