@@ -19,7 +19,8 @@ from pathlib import Path
 from atlas.build import build_atlas
 from atlas.data.dataset import read_dataset
 from atlas.data.surrogate import write_surrogate_cohort
-from atlas.sampling.cohort import CohortOptions, write_cohort
+from atlas.sampling.cohort import write_cohort
+from atlas.sampling.making import CohortOptions
 from atlas.sampling.recipe import Recipe
 from atlas.store import load_atlas, save_atlas
 

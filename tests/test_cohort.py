@@ -21,8 +21,9 @@ import trimesh
 from atlas.build import build_atlas
 from atlas.data.dataset import read_dataset
 from atlas.files import OutputError
-from atlas.sampling.cohort import WORK, CohortOptions, write_cohort
+from atlas.sampling.cohort import write_cohort
 from atlas.sampling.designs import SamplingError
+from atlas.sampling.making import WORK, CohortOptions
 from atlas.sampling.recipe import Recipe
 from atlas.store import Settings, load_atlas, save_atlas
 
@@ -196,7 +197,7 @@ def test_a_full_disk_is_said_plainly_and_leaves_no_half_written_sample(
     model, tmp_path, monkeypatch
 ):
     out = tmp_path / "out"
-    from atlas.sampling import cohort as module
+    from atlas.sampling import making as module
 
     real, written = module.write_markers, []
 
@@ -221,7 +222,8 @@ def test_a_full_disk_is_said_plainly_and_leaves_no_half_written_sample(
 def test_a_cohort_killed_at_any_moment_goes_on_to_the_same_bytes(model, tmp_path):
     code = (
         "import sys\n"
-        "from atlas.sampling.cohort import CohortOptions, write_cohort\n"
+        "from atlas.sampling.cohort import write_cohort\n"
+        "from atlas.sampling.making import CohortOptions\n"
         "from atlas.sampling.recipe import Recipe\n"
         "if __name__ == '__main__':\n"
         "    write_cohort(sys.argv[1], Recipe(n=60, seed=9), sys.argv[2],\n"
@@ -250,16 +252,17 @@ def test_a_cohort_killed_at_any_moment_goes_on_to_the_same_bytes(model, tmp_path
 
 @pytest.mark.slow
 def test_an_atlas_of_samples_is_the_atlas_they_were_drawn_from(model, tmp_path):
-    write_cohort(model, Recipe(n=150, seed=3, coverage=None, invalid="keep"), tmp_path / "s", PLAIN)
+    write_cohort(model, Recipe(n=80, seed=3, coverage=None, check=False), tmp_path / "s", PLAIN)
     atlas = load_atlas(model)
     again = build_atlas(read_dataset(tmp_path / "s"), atlas.settings)
-    cosine = np.abs(
-        again.model.modes[:3].reshape(3, -1) @ atlas.model.modes[:3].reshape(3, -1).T
-    ).max(axis=1)
-    assert (cosine >= 0.98).all()
+    # Below 1 % of the variance, what reading smooths is as large as the mode.
+    k = int((atlas.model.explained > 0.01).sum())
+    assert k == 2
+    modes = [m.modes[:k].reshape(k, -1) for m in (again.model, atlas.model)]
+    assert (np.abs(np.sum(modes[0] * modes[1], axis=1)) >= 0.98).all()
     error = np.linalg.norm(again.model.mean - atlas.model.mean, axis=1)
-    limit = 5 * np.linalg.norm(atlas.model.landmark_sd, axis=1) / np.sqrt(150)
-    # Reading smooths what was written: a tenth of a millimetre beside the simulation error.
+    limit = 5 * np.linalg.norm(atlas.model.landmark_sd, axis=1) / np.sqrt(80)
+    # Reading smooths what was written, beside the simulation error.
     assert (error <= limit + 0.6).all()
 
 

@@ -143,4 +143,9 @@ def test_reports_stand_alone_and_escape_the_names_of_subjects(tmp_path):
         assert all(value.startswith("data:") for value in resources.loaded)
     for name in find_notebooks():
         notebook = nbformat.read(tmp_path / "out" / f"{name}.ipynb", as_version=4)
-        assert any(c.outputs for c in notebook.cells if c.cell_type == "code")
+        outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+        said = "".join(str(o.get("data", {}).get("text/markdown", "")) for o in outputs)
+        # Whose numbers they are, in each of them.
+        assert "alert(2)" in said
+        assert "n = 4" in said
+        assert not [o for o in outputs if o.output_type == "stream" and o.name == "stderr"]

@@ -5,11 +5,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import specimens
-
-from analysis.reporting import run_notebook
-from atlas.build import build
-from atlas.store import Settings
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "reports").glob("*.ipynb"))
 
@@ -40,23 +35,3 @@ def test_notebooks_are_kept_without_outputs_and_define_nothing(path):
             if isinstance(n, (ast.FunctionDef, ast.ClassDef))
         ]
         assert not defined
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("reports")
-    specimens.write_dataset(folder / "markers", specimens.make_dataset(5))
-    build(folder / "markers", folder / "out", Settings(root=16, dura=(16, 16), cord=(16, 12)))
-    return folder / "out"
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_notebooks_run_on_an_atlas_and_say_whose_numbers_they_are(path, model):
-    notebook = run_notebook(path, {"MODEL": str(model)})
-    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
-    text = "".join(str(o.get("data", {}).get("text/markdown", "")) for o in outputs)
-    assert "annotated images" in text
-    assert "n = 5" in text
-    assert not [o for o in outputs if o.output_type == "stream" and o.name == "stderr"]

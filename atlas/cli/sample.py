@@ -67,7 +67,8 @@ def sample(
     A cohort that was stopped goes on when the same command is run again.
     """
     with plain_errors(), _counted() as progress:
-        from atlas.sampling.cohort import CohortOptions, write_cohort
+        from atlas.sampling.cohort import write_cohort
+        from atlas.sampling.making import CohortOptions
         from atlas.sampling.recipe import Recipe, parse_covariates
 
         recipe = Recipe(

@@ -14,7 +14,8 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import isotonic_regression
 from scipy.spatial import cKDTree
 
-from atlas.shape.fitting import DEPTH_TOLERANCE_MM, FittedRoot, FittedTube, bridge_variance
+from atlas.shape.bridging import bridge_variance
+from atlas.shape.fitting import DEPTH_TOLERANCE_MM, FittedRoot, FittedTube
 from atlas.shape.scheme import Block, Status
 
 # Neighbours come no nearer to each other than this share of equal spacing: order is kept, and the

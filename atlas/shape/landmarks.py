@@ -10,7 +10,8 @@ import numpy as np
 from atlas.arrays import read_only
 from atlas.data.dataset import Dataset
 from atlas.data.subject import ROOT_KEYS
-from atlas.shape.fitting import FittedSubject, bridge_roughness, fit_subject, subject_anatomy
+from atlas.shape.bridging import bridge_roughness
+from atlas.shape.fitting import FittedSubject, fit_subject, subject_anatomy
 from atlas.shape.scheme import Anatomy, Block, LandmarkScheme, Status, block_name
 
 __all__ = [

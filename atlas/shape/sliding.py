@@ -17,7 +17,8 @@ from atlas.arrays import read_only
 from atlas.data.dataset import Dataset
 from atlas.shape.alignment import Alignment, align
 from atlas.shape.bending import BendingEnergy
-from atlas.shape.fitting import bridge_roughness, fit_subject
+from atlas.shape.bridging import bridge_roughness
+from atlas.shape.fitting import fit_subject
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.scheme import Status
 from atlas.shape.semilandmarks import Semilandmarks, SlidingError
