@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from atlas.data.dataset import Dataset, DatasetError, read_dataset
+from atlas.data.dataset import Dataset, DatasetError, read_dataset, survey_dataset
+from atlas.data.exclusions import exclude
+from atlas.data.image_parameters import image_parameters
 from atlas.data.subject import Finding, Severity
-from atlas.files import new_folder, write_file
+from atlas.files import OutputError, new_folder, write_file
 from atlas.mesh.formats import write_surfaces
 from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import surfaces
@@ -43,6 +45,7 @@ DISCLAIMER = "Research software; not a medical device and not for clinical decis
 PRODUCTS = "atlas.products"
 EVALUATIONS = "atlas.evaluations"
 REPORTS = "atlas.reports"
+CHECK_REPORTS = "atlas.check_reports"
 PROOF = "provenance.json"
 MESH_MODES = 3
 MESH_SD = 2.0
@@ -58,6 +61,37 @@ def _quiet(_name: str) -> None:
 def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
     """Everything found about a dataset: while reading, and against anatomy."""
     return (*dataset.findings, *find_implausible(dataset))
+
+
+def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], out: str | Path) -> None:
+    """Write what was found as one page: everything registered under ``atlas.check_reports``.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    findings : tuple of Finding
+        Of :func:`check_dataset`.
+    out : str or Path
+        An HTML file; an earlier one is replaced.
+
+    Raises
+    ------
+    OutputError
+        Nothing is registered, or the place is no file that can be written.
+    """
+    writers = sorted(entry_points(group=CHECK_REPORTS), key=lambda e: e.name)
+    if not writers:
+        raise OutputError(
+            f"{out}: expected a package that writes reports of a check (entry points "
+            f"{CHECK_REPORTS!r}), got none; install lumbosacral-atlas again"
+        )
+    if Path(out).is_dir() or not Path(out).absolute().parent.is_dir():
+        raise OutputError(
+            f"{out}: expected a file in a folder that is there, got "
+            f"{'a folder' if Path(out).is_dir() else 'no such folder'}; give another path"
+        )
+    for entry in writers:
+        entry.load()(dataset, findings, Path(out))
 
 
 def build_atlas(
@@ -120,7 +154,8 @@ def provenance(
         "subjects": [s["id"] for s in subjects],
         "inputs": subjects,
         "covariates": {name: list(values) for name, values in dataset.covariates.items()},
-        "exclusions": [],
+        "images": image_parameters(dataset.root, tuple(s.id for s in dataset.subjects)),
+        "exclusions": list(dataset.exclusions),
         "anchor": anchor,
         "seed": seed,
         "findings": [f.document() for f in findings],
@@ -137,7 +172,11 @@ def _subject_hash(files: Any) -> str:
 
 def _now() -> str:
     """UTC time; ``SOURCE_DATE_EPOCH`` fixes it (reproducible-builds.org)."""
-    seconds = float(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        seconds = time.time() if given is None else float(given)
+    except ValueError:
+        raise OutputError(f"SOURCE_DATE_EPOCH: expected seconds, got {given!r}; unset it") from None
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
@@ -147,6 +186,7 @@ def build(
     settings: Settings | None = None,
     *,
     seed: int | None = None,
+    exclusions: Iterable[str] = (),
     stage: Stage = _quiet,
 ) -> Atlas:
     """From marker files to a folder with the atlas and everything made from it.
@@ -160,6 +200,8 @@ def build(
     settings : Settings, optional
     seed : int, optional
         Of a generated dataset, for the provenance.
+    exclusions : iterable of str
+        Subjects and structures to leave out, as :func:`atlas.data.exclusions.exclude` takes them.
     stage : callable
         Called with the name of each stage as it begins.
 
@@ -168,7 +210,7 @@ def build(
     Atlas
     """
     stage("reading annotations")
-    dataset = read_dataset(path)
+    dataset = exclude(survey_dataset(path), exclusions)
     stage("aligning and fitting")
     atlas = build_atlas(dataset, settings, seed=seed)
     with new_folder(Path(out), proof=PROOF) as folder:
@@ -230,7 +272,9 @@ def evaluate(
         As in :func:`build`.
     """
     atlas = load_atlas(model)
-    annotations = read_dataset(dataset) if dataset is not None else None
+    annotations = None
+    if dataset is not None:
+        annotations = exclude(read_dataset(dataset), atlas.provenance.get("exclusions", ()))
     with new_folder(Path(out), proof=PROOF) as folder:
         for entry in sorted(entry_points(group=EVALUATIONS), key=lambda e: e.name):
             stage(f"evaluating: {entry.name}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from atlas.errors import AtlasError
+from atlas.replacing import NEW, clear_abandoned, holder, put_in_place
 
 
 class OutputError(AtlasError):
@@ -80,30 +80,15 @@ def new_folder(path: Path, *, proof: str) -> Iterator[Path]:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}-", dir=path.parent))
+        clear_abandoned(path)
+        stack = ExitStack()
+        place = stack.enter_context(holder(path))
+        (place / NEW).mkdir()
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error}); choose another place") from None
-    try:
-        fresh.chmod(0o777 & ~_umask())
-        yield fresh
-        _swap(fresh, path)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _swap(fresh: Path, path: Path) -> None:
-    if not path.exists():
-        fresh.rename(path)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}-old-", dir=path.parent))
-    path.rename(old / "result")
-    try:
-        fresh.rename(path)
-    except OSError:
-        (old / "result").rename(path)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    with stack:
+        yield place / NEW
+        put_in_place(place, path)
 
 
 def _is_empty_folder(path: Path) -> bool:

@@ -20,6 +20,7 @@ RANKS = {
     "display": 0,
     "errors": 0,
     "files": 0,
+    "replacing": 0,
     "data": 1,
     "shape": 2,
     "mesh": 3,

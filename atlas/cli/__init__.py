@@ -9,6 +9,7 @@ from atlas.cli.app import app
 from atlas.cli import (  # isort: skip
     fetch,
     check,
+    overlay,
     build,
     show,
     predict,
@@ -33,6 +34,7 @@ __all__ = [
     "export",
     "fetch",
     "mesh",
+    "overlay",
     "predict",
     "report",
     "sample",

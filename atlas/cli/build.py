@@ -39,6 +39,10 @@ def build(
         str | None,
         typer.Option(help="Slide semilandmarks: bending or procrustes; read docs/alignment.md."),
     ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave out sub-07, sub-04/roots/L3/left, …; may be given several times."),
+    ] = None,
 ) -> None:
     """Build the atlas of a group: model, meshes, tables, figures, provenance."""
     with plain_errors(), progress() as stage:
@@ -55,7 +59,7 @@ def build(
             bridged=bridged,
             slide=slide,
         )
-        result = build_folder(dataset, out, settings, stage=stage)
+        result = build_folder(dataset, out, settings, exclusions=exclude or (), stage=stage)
     print_atlas(result)
     print_model_findings(result)
     typer.echo(f"written to {out}")

@@ -19,24 +19,44 @@ if TYPE_CHECKING:
 def check(
     path: Annotated[Path, typer.Argument(help="Archive, folder of subjects, or one subject.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write a page with a picture of each finding: FILE.html."),
+    ] = None,
 ) -> None:
     """Look through a dataset: what is there, and what is wrong with it.
 
-    Exit code 0: nothing found but notes; 1: warnings; 2: something cannot be used.
+    Exit code 0: nothing found but notes; 1: warnings; 2: something cannot be used, or, with
+    --strict, anything but notes.
     """
     with plain_errors():
-        from atlas.build import check_dataset
+        from atlas.build import check_dataset, write_check_report
         from atlas.data.dataset import survey_dataset
         from atlas.data.subject import Severity
 
         dataset = survey_dataset(path)
         findings = check_dataset(dataset)
+        if strict:
+            findings = tuple(_strict(f) for f in findings)
+        if report is not None:
+            write_check_report(dataset, findings, report)
         if as_json:
             typer.echo(json.dumps(_check_document(dataset, findings), indent=2))
         else:
             _print_check(dataset, findings)
         worst = max((f.severity for f in findings), default=Severity.NOTE)
     raise typer.Exit([Exit.DONE, Exit.FINDINGS, Exit.BAD_INPUT][worst])
+
+
+def _strict(finding: Finding) -> Finding:
+    from dataclasses import replace
+
+    from atlas.data.subject import Severity
+
+    if finding.severity is not Severity.WARNING:
+        return finding
+    return replace(finding, severity=Severity.ERROR)
 
 
 def _check_document(dataset: Dataset, findings: tuple[Finding, ...]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from atlas.data.image_quality import read_image_quality
 from atlas.data.layout import ArchiveTree, FileTree, FolderTree, MarkerFile, marker_files
 from atlas.data.participants import read_participants, unmatched_rows
 from atlas.data.reader import SubjectReader
@@ -41,15 +42,18 @@ class Dataset:
         Sorted by id.
     findings : tuple of Finding
         About the dataset as a whole and about every subject, unreadable ones included.
+    exclusions : tuple of str
+        What :func:`atlas.data.exclusions.exclude` left out.
     """
 
     root: str
     subjects: tuple[Subject, ...]
     findings: tuple[Finding, ...] = ()
+    exclusions: tuple[str, ...] = ()
 
     @property
     def covariates(self) -> Mapping[str, tuple[float | str | None, ...]]:
-        """Columns of ``participants.tsv``, one value a subject; None where it has no row."""
+        """Columns of ``participants.tsv`` and of image quality, a value a subject; None: no row."""
         columns = dict.fromkeys(name for s in self.subjects for name in s.covariates)
         return MappingProxyType(
             {name: tuple(s.covariates.get(name) for s in self.subjects) for name in columns}
@@ -165,10 +169,12 @@ def _survey(tree: FileTree, place: Path, *, root_name: str, optional: Collection
     for file in files:
         by_subject[file.subject].append(file)
     findings += unmatched_rows(covariates, by_subject)
+    quality = read_image_quality(tree, names, place, by_subject, findings)
     subjects = []
     for identity, members in sorted(by_subject.items()):
         reader = SubjectReader(tree, identity, optional=optional)
-        subject = reader.read(members, covariates.get(identity, {}))
+        known = covariates.get(identity, {}) | quality.get(identity, {})
+        subject = reader.read(members, known)
         findings.extend(reader.findings)
         if subject is not None:
             subjects.append(subject)

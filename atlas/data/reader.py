@@ -17,6 +17,8 @@ from atlas.data.subject import ROOT_KEYS, Finding, RootKey, Severity, Source, Su
 MINIMUM_POINTS = {"dura": 4, "cord": 4, "roots": 4, "ganglia": 1}
 MINIMUM_CONTOURS = 4
 SAME_SLICE_MM = 0.01
+# Of the contour's width: in files of another unit, a slice is not 0.01 of anything.
+SAME_SLICE_SHARE = 0.01
 # What this package writes into descriptions of points that nobody marked on an image.
 NOT_ANNOTATED = ("generated", "not imaged")
 
@@ -144,13 +146,14 @@ class SubjectReader:
                 _short(file),
                 f"expected a ClosedCurve, got {markup.type!r}; read as a closed curve",
             )
-        if self._is_first_at(file, float(points[:, 2].mean())):
+        if self._is_first_at(file, points):
             self.contours[file.kind].append(points)
 
-    def _is_first_at(self, file: MarkerFile, height: float) -> bool:
+    def _is_first_at(self, file: MarkerFile, points: np.ndarray) -> bool:
         """Whether no other contour of its kind stands in this slice; another is an error."""
-        slices = self.slices[file.kind]
-        other = next((f for h, f in slices.items() if abs(h - height) < SAME_SLICE_MM), None)
+        slices, height = self.slices[file.kind], float(points[:, 2].mean())
+        near = min(SAME_SLICE_MM, SAME_SLICE_SHARE * float(np.ptp(points, axis=0).max()))
+        other = next((f for h, f in slices.items() if abs(h - height) < near), None)
         if other is not None:
             self._find(
                 Severity.ERROR,

@@ -1,0 +1,229 @@
+"""What ``atlas check`` found, as one self-contained page with pictures."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from atlas.data.dataset import Dataset
+from atlas.data.subject import Finding, RootKey, Severity, Subject
+from atlas.files import write_file
+from atlas.shape.plausibility.names import MEANINGS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}
+section{border-left:4px solid #999;padding:.2rem 1rem;margin:1.2rem 0}
+.error{border-color:#b3261e}.warning{border-color:#c77700}.note{border-color:#888}
+img{max-width:100%}code{background:#f2f2f2;padding:0 .2em}table{border-collapse:collapse}
+td,th{text-align:left;padding:.15rem .8rem .15rem 0;vertical-align:top}
+"""
+QUIET, LOUD = "#b8bec6", "#b3261e"
+PALE = {"dura": "#6f8fb3", "cord": "#c9a227"}
+HEIGHT = re.compile(r"at z (-?\d+\.\d+) mm")
+BETWEEN = re.compile(r"between z (-?\d+\.\d+)")
+# A page of a cohort has hundreds of notes; beyond these the same root is only listed.
+LISTED = 12
+WIDENED = 3
+
+
+def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], path: Path) -> None:
+    """Write findings as one HTML page, each with a picture of its place.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    findings : tuple of Finding
+        Of the dataset.  Those of one name and structure share a picture.
+    path : Path
+        The page; replaced whole or not at all.
+    """
+    subjects = {s.id: s for s in dataset.subjects}
+    groups: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
+    for finding in sorted(findings, key=lambda f: (-f.severity, f.subject, f.rule)):
+        groups[finding.subject, finding.rule, structure_of(finding.place)].append(finding)
+    parts = [
+        f"<h1>Check of {_safe(dataset.root)}</h1>",
+        _totals(dataset, findings),
+        f"<p><em>{_safe(dataset.notice)}</em></p>" if dataset.notice else "",
+        "<p>Pictures show annotated points, LPS mm: left is +x, dorsal +y, rostral +z.</p>",
+        *(_section(group, subjects) for group in groups.values()),
+        _meanings({f.rule for f in findings}),
+    ]
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Check of '
+        f"{_safe(dataset.root)}</title><style>{STYLE}</style></head><body>{''.join(parts)}"
+        "</body></html>\n"
+    )
+    write_file(path, page)
+
+
+def _totals(dataset: Dataset, findings: tuple[Finding, ...]) -> str:
+    counts = [
+        f"{s.name.lower()}s {sum(f.severity is s for f in findings)}" for s in reversed(Severity)
+    ]
+    return f"<p>Subjects that can be read: {len(dataset.subjects)}; {', '.join(counts)}.</p>"
+
+
+def structure_of(place: str) -> str:
+    """The structure of a place, without the height of a single point of a root.
+
+    Examples
+    --------
+    >>> structure_of("root L3 left at z -421.6 mm"), structure_of("cord contour at z -3.0 mm")
+    ('root L3 left', 'cord contour at z -3.0 mm')
+    """
+    return place.split(" at z ", maxsplit=1)[0] if place.startswith("root ") else place
+
+
+def _safe(text: str) -> str:
+    return html.escape(text, quote=True)
+
+
+def _section(group: list[Finding], subjects: dict[str, Subject]) -> str:
+    first = group[0]
+    word = first.severity.name.lower()
+    where = " · ".join(p for p in (first.subject, structure_of(first.place)) if p) or "the dataset"
+    lines = "".join(f"<li>{_safe(str(f))}</li>" for f in group[:LISTED])
+    if len(group) > LISTED:
+        lines += f"<li>… and {len(group) - LISTED} more on this structure</li>"
+    picture = ""
+    if first.subject in subjects:
+        data = base64.b64encode(_png(draw_finding(subjects[first.subject], group))).decode()
+        picture = f'<img alt="{_safe(where)}" src="data:image/png;base64,{data}">'
+    return (
+        f'<section class="{word}"><h2>{word}: {_safe(first.rule)}</h2><p>{_safe(where)}</p>'
+        f"<ul>{lines}</ul>{picture}</section>"
+    )
+
+
+def _meanings(rules: set[str]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{_safe(rule)}</code></td><td>{_safe(MEANINGS[rule].says)}</td>"
+        f"<td>{_safe(MEANINGS[rule].do)}</td></tr>"
+        for rule in sorted(rules & set(MEANINGS))
+    )
+    if not rows:
+        return "<p>Nothing was found.</p>" if not rules else ""
+    head = "<tr><th>name</th><th>says</th><th>what to do</th></tr>"
+    return f"<h2>What the names mean</h2><table>{head}{rows}</table>"
+
+
+def _png(figure: Figure) -> bytes:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=80)
+    return stream.getvalue()
+
+
+def draw_finding(subject: Subject, group: list[Finding]) -> Figure:
+    """The subject from the front, and the slice of the finding.
+
+    Parameters
+    ----------
+    subject : Subject
+    group : list of Finding
+        Of one structure.
+
+    Returns
+    -------
+    Figure
+        Left axes: x and z of all points, the structure in red.  Right axes: the slice at the
+        finding's height, or at that of the structure's middle, with the slices beside it.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.5, 5.2), layout="constrained")
+    front, across = figure.subplots(1, 2, width_ratios=(1, 1.5))
+    chosen = _chosen(subject, group[0].place)
+    height = _height(group[0].place, chosen, subject)
+    _draw_front(front, subject, chosen, height)
+    _draw_slice(across, subject, chosen, height)
+    return figure
+
+
+def _chosen(subject: Subject, place: str) -> list[np.ndarray]:
+    """Points of the structure a place names; none for the whole subject."""
+    words = place.split()
+    if len(words) >= 3 and words[0] in ("root", "ganglion") and words[2] in ("left", "right"):
+        places = subject.roots if words[0] == "root" else subject.ganglia
+        key = RootKey(words[1], words[2])
+        return [np.atleast_2d(places[key])] if key in places else []
+    if len(words) >= 2 and words[0] in ("roots", "ganglia"):
+        kind = subject.roots if words[0] == "roots" else subject.ganglia
+        return [
+            np.atleast_2d(p)
+            for k, p in kind.items()
+            if k.level in words and (k.side in words or not {"left", "right"} & set(words))
+        ]
+    found = HEIGHT.search(place)
+    if found and words[0] in ("dura", "cord"):
+        stack = getattr(subject, words[0])
+        return [c for c in stack if f"{c[:, 2].mean():.1f}" == found[1]]
+    return []
+
+
+def _height(place: str, chosen: list[np.ndarray], subject: Subject) -> float:
+    found = HEIGHT.search(place) or BETWEEN.search(place)
+    if found:
+        return float(found[1])
+    points = np.concatenate(chosen) if chosen else np.concatenate(subject.dura)
+    return float(np.median(points[:, 2]))
+
+
+def _draw_front(axes: Axes, subject: Subject, chosen: list[np.ndarray], height: float) -> None:
+    for kind in ("dura", "cord"):
+        stack = getattr(subject, kind)
+        ends = np.array([[c[:, 0].min(), c[:, 0].max(), c[:, 2].mean()] for c in stack])
+        axes.fill_betweenx(ends[:, 2], ends[:, 0], ends[:, 1], color=PALE[kind], alpha=0.25, lw=0)
+    for points in subject.roots.values():
+        axes.plot(points[:, 0], points[:, 2], color=QUIET, lw=1)
+    for key, point in subject.ganglia.items():
+        axes.plot(point[0], point[2], "o", color=QUIET, ms=4)
+        _label(axes, key.level, point[0], point[2])
+    for points in chosen:
+        axes.plot(points[:, 0], points[:, 2], ".-", color=LOUD, lw=1.2, ms=4)
+    axes.axhline(height, color=LOUD, lw=0.6, ls=":")
+    axes.set(xlabel="x, mm (+ left)", ylabel="z, mm (+ rostral)", aspect=1 / WIDENED)
+    axes.set_title(f"From the front, {WIDENED} times as wide")
+    axes.margins(0.1)
+
+
+def _label(axes: Axes, name: str, x: float, y: float) -> None:
+    axes.annotate(name, (x, y), fontsize=7, xytext=(3, 3), textcoords="offset points")
+
+
+def _draw_slice(axes: Axes, subject: Subject, chosen: list[np.ndarray], height: float) -> None:
+    for kind in ("dura", "cord"):
+        for contour in getattr(subject, kind):
+            off = abs(contour[:, 2].mean() - height)
+            if off <= 2.5 * max(subject.spacing_mm, 1e-9):
+                closed = np.concatenate([contour, contour[:1]])
+                near = off <= 0.55 * subject.spacing_mm
+                axes.plot(closed[:, 0], closed[:, 1], color=PALE[kind], lw=1.6 if near else 0.5)
+    for key, points in subject.roots.items():
+        i = int(np.abs(points[:, 2] - height).argmin())
+        if abs(points[i, 2] - height) <= 0.75 * subject.spacing_mm:
+            axes.plot(*points[i, :2], "o", color=QUIET, ms=4)
+            name = f"{key.level}{key.side[0].upper()}"
+            _label(axes, name, points[i, 0], points[i, 1])
+    for points in chosen:
+        near = points[np.abs(points[:, 2] - height) <= 0.75 * max(subject.spacing_mm, 1e-9)]
+        style = "o-" if len(near) > 1 else "o"
+        axes.plot(near[:, 0], near[:, 1], style, color=LOUD, ms=5, lw=1.2, mfc="none")
+    axes.set(
+        xlabel="x, mm (+ left)",
+        ylabel="y, mm (+ dorsal)",
+        title=f"Slice at z {height:.1f} mm, thin: beside it",
+        aspect="equal",
+    )
+    axes.margins(0.1)

@@ -1,0 +1,61 @@
+"""``atlas overlay``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlas.cli.app import app, plain_errors
+
+OVERLAYS = "atlas.overlays"
+
+
+@app.command()
+def overlay(
+    dataset: Annotated[Path, typer.Argument(help="Archive, folder of subjects, or one subject.")],
+    subject: Annotated[str, typer.Argument(help="sub-03")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="FILE.png: one sheet; a folder: a sheet an image.")
+    ] = Path("overlay.png"),
+    images: Annotated[
+        Path | None, typer.Option(help="Where rawdata/ is, if not in the dataset or beside it.")
+    ] = None,
+    every: Annotated[
+        int | None, typer.Option(help="Every so-manieth slice with a contour; about 20 by default.")
+    ] = None,
+    slices: Annotated[
+        str, typer.Option(help="These slices of the image instead, counted from 0: 12,40,64.")
+    ] = "",
+    margin_mm: Annotated[float, typer.Option(help="Shown around the contours, mm.")] = 8.0,
+) -> None:
+    """Draw contours and root points over the CISS image, ganglia over T2-TSE, to judge them."""
+    with plain_errors():
+        from importlib.metadata import entry_points
+
+        numbers = _numbers(slices)
+        lost: list[str] = []
+        for entry in sorted(entry_points(group=OVERLAYS), key=lambda e: e.name):
+            draw = entry.load()
+            lost += draw(
+                dataset,
+                subject,
+                out,
+                images=images,
+                every=every,
+                slices=numbers,
+                margin_mm=margin_mm,
+            )
+    for line in lost:
+        typer.echo(line)
+    typer.echo(f"written to {out}")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    from atlas.errors import AtlasError
+
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise AtlasError(f"--slices: expected whole numbers with commas, got {text!r}") from None

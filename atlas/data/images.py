@@ -1,0 +1,195 @@
+"""The images that annotations were made on: found, opened, and read a slice at a time.
+
+NIfTI's world is RAS; here, at the edge, it becomes LPS.  Needs nibabel, extra ``images``.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atlas.arrays import read_only
+from atlas.data.layout import SUBJECT, subject_id
+from atlas.errors import AtlasError
+
+SEQUENCES = ("CISS", "DESS", "T2TSE")
+IMAGE = re.compile(
+    r"(?P<subject>sub[-_]?[A-Za-z0-9]+?)_(?P<sequence>[A-Za-z0-9]+)\.nii(?:\.gz)?$", re.IGNORECASE
+)
+LAYOUT = "rawdata/{subject}/anat/{subject}_{sequence}.nii.gz"
+_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_MILLIMETRES = {"mm": 1.0, "unknown": 1.0, "meter": 1e3, "micron": 1e-3}
+_UNREADABLE = (OSError, EOFError, ValueError, zlib.error)
+
+
+class ImageError(AtlasError):
+    """An image that is not there, not NIfTI, of somebody else, or elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """One image volume, whose voxels stay on disk.
+
+    Parameters
+    ----------
+    path : Path
+    shape : tuple of int
+        Voxels along the three axes of the file.
+    to_lps : (4, 4) float
+        Voxel index, counted from 0 at a voxel's centre, to LPS mm.
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+    to_lps: np.ndarray
+    _voxels: Any = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "to_lps", read_only(self.to_lps, (4, 4), f"{self.path} affine"))
+
+    @property
+    def voxel_mm(self) -> np.ndarray:
+        """Edges of a voxel along the axes of the file, (3,) mm."""
+        return np.linalg.norm(self.to_lps[:3, :3], axis=0)
+
+    @property
+    def slice_axis(self) -> int:
+        """The axis whose voxels are longest; the last of several."""
+        edges = self.voxel_mm
+        return int(np.flatnonzero(edges >= edges.max() * (1 - 1e-3))[-1])
+
+    def to_voxels(self, points: np.ndarray) -> np.ndarray:
+        """LPS mm (n, 3) to voxel indices (n, 3), by the inverse of the affine."""
+        points = np.atleast_2d(points)
+        return np.linalg.solve(self.to_lps[:3, :3], (points - self.to_lps[:3, 3]).T).T
+
+    def slice(self, number: int) -> np.ndarray:
+        """Grey values of one slice, (n, m) float32, axes in the order of the file.
+
+        Only this slice is kept in memory.  Ascending numbers read a compressed file once.
+
+        Raises
+        ------
+        ImageError
+            There is no such slice, or the file ends before it.
+        """
+        axis = self.slice_axis
+        if not 0 <= number < self.shape[axis]:
+            raise ImageError(
+                f"{self.path}: expected a slice from 0 to {self.shape[axis] - 1}, got {number}"
+            )
+        where: list[Any] = [slice(None)] * 3 + [0] * (len(self._voxels.shape) - 3)
+        where[axis] = number
+        try:
+            return np.asarray(self._voxels[tuple(where)], dtype=np.float32)
+        except _UNREADABLE as error:
+            raise ImageError(
+                f"{self.path}: expected voxels of slice {number}, got {_line(error)}; the file may "
+                "be truncated: fetch it again"
+            ) from None
+
+
+def find_image(place: str | Path, subject: str, sequence: str) -> Path:
+    """Where the image of a subject stands, inside a dataset's folder or beside it.
+
+    Parameters
+    ----------
+    place : path
+        A fetched folder, its ``markers/``, one subject in it, an archive, or ``rawdata/``.
+    subject : str
+        ``sub-03``.
+    sequence : str
+        ``CISS``, ``DESS`` or ``T2TSE``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ImageError
+        Nothing is there, or the subject's folder holds the image of another.
+    """
+    folders = [f for f in _anat_folders(Path(place).resolve(), subject) if f.is_dir()]
+    others: list[Path] = []
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            match = IMAGE.match(path.name)
+            if match is None or match["sequence"].upper() != sequence.upper():
+                continue
+            if subject_id(match["subject"]) == subject:
+                return path
+            others.append(path)
+    if others:
+        raise ImageError(
+            f"{others[0]}: expected the {sequence} image of {subject}, got one named for "
+            f"{subject_id(others[0].name.split('_')[0])}; move it to its subject"
+        )
+    expected = LAYOUT.format(subject=subject, sequence=sequence)
+    raise ImageError(
+        f"{place}: expected {expected} there or beside it, got none; fetch it (atlas fetch DIR "
+        f"--what images --subjects {subject}) or say where it is (--images)"
+    )
+
+
+def open_image(path: str | Path) -> Image:
+    """Open a NIfTI image; voxels are read when asked for.
+
+    Raises
+    ------
+    ImageError
+        nibabel is not installed, or the file is not NIfTI, not three-dimensional, or does not say
+        where it lies.
+    """
+    path = Path(path)
+    if find_spec("nibabel") is None:
+        raise ImageError(
+            f"{path}: reading images needs nibabel; pip install 'lumbosacral-atlas[images]'"
+        )
+    import nibabel
+
+    try:
+        # One open file: ascending slices of a compressed image are then decompressed once.
+        image = nibabel.load(path, keep_file_open=True)
+    except (*_UNREADABLE, nibabel.filebasedimages.ImageFileError) as error:
+        raise ImageError(f"{path}: expected a NIfTI image, got {_line(error)}") from None
+    if not isinstance(image, nibabel.Nifti1Image):
+        raise ImageError(f"{path}: expected a NIfTI image, got {type(image).__name__}")
+    shape = image.shape
+    if len(shape) < 3 or any(n != 1 for n in shape[3:]) or min(shape) < 1:
+        raise ImageError(f"{path}: expected three dimensions, got {shape}")
+    return Image(path, (shape[0], shape[1], shape[2]), _affine(image, path), image.dataobj)
+
+
+def _affine(image: Any, path: Path) -> np.ndarray:
+    header = image.header
+    if not (int(header["sform_code"]) or int(header["qform_code"])):
+        raise ImageError(
+            f"{path}: expected an image that says where it lies (sform or qform), got neither; "
+            "convert it again"
+        )
+    affine = np.asarray(image.affine, dtype=float)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise ImageError(f"{path}: expected axes that span space, got {affine[:3, :3].tolist()}")
+    scaled = affine.copy()
+    scaled[:3] *= _MILLIMETRES[header.get_xyzt_units()[0]]
+    return _RAS_TO_LPS @ scaled
+
+
+def _anat_folders(place: Path, subject: str) -> list[Path]:
+    """Folders that may hold the images of a subject, nearest first."""
+    if SUBJECT.match(place.name) and subject_id(place.name) != subject:
+        return []
+    bases = [place, place.parent, place.parent.parent]
+    folders = [b / "rawdata" / subject / "anat" for b in bases]
+    return [*folders, place / subject / "anat", place / "anat"]
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

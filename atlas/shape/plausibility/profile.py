@@ -1,0 +1,232 @@
+"""One subject in its own upright frame, measured once for all rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from atlas.data.subject import Finding, RootKey, Severity, Subject, stack_axis
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sections:
+    """The contours of one stack, measured as straight polygons.
+
+    Parameters
+    ----------
+    kind : str
+        ``dura`` or ``cord``.
+    outlines : tuple of (k, 3) float
+        mm in the subject's upright frame: left, dorsal, rostral.
+    centres : (n, 2) float
+        Area centroids, left and dorsal, mm.
+    heights : (n,) float
+        Median height, mm along rostral.
+    radii : (n,) float
+        Of the circle of the same area, mm.
+    native_z : (n,) float
+        Mean LPS z, mm, as findings name the contour.
+    """
+
+    kind: str
+    outlines: tuple[np.ndarray, ...]
+    centres: np.ndarray
+    heights: np.ndarray
+    radii: np.ndarray
+    native_z: np.ndarray
+
+    @classmethod
+    def of(cls, kind: str, contours: tuple[np.ndarray, ...], axes: np.ndarray) -> Sections:
+        """Measure contours (k, 3) along the columns of ``axes`` (3, 3)."""
+        outlines = tuple(c @ axes for c in contours)
+        n = len(outlines)
+        centres, radii = np.zeros((n, 2)), np.zeros(n)
+        for i, outline in enumerate(outlines):
+            area, centre = _area_centroid(outline[:, :2])
+            # A trace that runs back on itself encloses little: its mean point stands in.
+            mean = outline[:, :2].mean(axis=0)
+            sound = (
+                area > 0 and np.linalg.norm(centre - mean) < np.ptp(outline[:, :2], axis=0).max()
+            )
+            centres[i] = centre if sound else mean
+            radii[i] = np.sqrt(area / np.pi)
+        return cls(
+            kind,
+            outlines,
+            centres,
+            np.array([np.median(o[:, 2]) for o in outlines]),
+            radii,
+            np.array([c[:, 2].mean() for c in contours]),
+        )
+
+    def place(self, i: int) -> str:
+        """How findings name contour ``i``."""
+        return f"{self.kind} contour at z {self.native_z[i]:.1f} mm"
+
+    @property
+    def spacing_mm(self) -> float:
+        """Distance of slices: the median of the distances that are no doubling, mm."""
+        falls = -np.diff(np.sort(self.heights)[::-1])
+        falls = falls[falls > 1e-3]
+        return float(np.median(np.abs(falls))) if len(falls) else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """One subject in its own upright frame.
+
+    Parameters
+    ----------
+    subject : Subject
+    axes : (3, 3) float
+        Columns: LPS left and dorsal made square to the stack's normal, and that normal.
+    dura, cord : Sections
+    roots : dict of RootKey to (n, 3) float
+    ganglia : dict of RootKey to (3,) float
+        Both mm in the upright frame.
+    axis : (n, 3) float
+        Height, left and dorsal of the sac's middle, from the bottom up.
+    angle_deg : dict of RootKey to float
+        Median angle of each root about that middle: from dorsal, + to the root's own side.
+    """
+
+    subject: Subject
+    axes: np.ndarray
+    dura: Sections
+    cord: Sections
+    roots: dict[RootKey, np.ndarray]
+    ganglia: dict[RootKey, np.ndarray]
+    axis: np.ndarray
+    angle_deg: dict[RootKey, float]
+
+    @classmethod
+    def of(cls, subject: Subject) -> Profile:
+        """Measure a subject."""
+        axes = upright_axes(subject)
+        dura = Sections.of("dura", subject.dura, axes)
+        axis = _smooth_axis(dura)
+        roots = {key: points @ axes for key, points in subject.roots.items()}
+        return cls(
+            subject,
+            axes,
+            dura,
+            Sections.of("cord", subject.cord, axes),
+            roots,
+            {key: point @ axes for key, point in subject.ganglia.items()},
+            axis,
+            {key: _angle_deg(key, points, axis) for key, points in roots.items()},
+        )
+
+    @property
+    def stacks(self) -> tuple[Sections, Sections]:
+        """The dura's contours and the cord's."""
+        return self.dura, self.cord
+
+    def axis_at(self, heights: np.ndarray) -> np.ndarray:
+        """The sac's middle (…, 2) at heights, by running medians of five contours; held beyond."""
+        return _on(self.axis, heights)
+
+    def finding(self, severity: Severity, rule: str, place: str, message: str) -> Finding:
+        """A finding about this subject."""
+        return Finding(severity, rule, self.subject.id, place, message)
+
+
+def _area_centroid(outline: np.ndarray) -> tuple[float, np.ndarray]:
+    """Area, mm², and area centroid (2,) of a straight polygon (k, 2), of either orientation."""
+    origin = outline[0]
+    a = outline - origin
+    b = np.roll(a, -1, axis=0)
+    cross = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    twice = float(cross.sum())
+    if twice == 0:
+        return 0.0, outline.mean(axis=0)
+    return abs(twice) / 2, origin + cross @ (a + b) / (3 * twice)
+
+
+def _smooth_axis(dura: Sections) -> np.ndarray:
+    """Height, left, dorsal (n, 3) of the sac's middle from the bottom up, by medians of five."""
+    order = np.argsort(dura.heights)
+    padded = np.pad(dura.centres[order], ((2, 2), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 5, axis=0)
+    return np.column_stack([dura.heights[order], np.median(windows, axis=2)])
+
+
+def _angle_deg(key: RootKey, points: np.ndarray, axis: np.ndarray) -> float:
+    away = points[:, :2] - _on(axis, points[:, 2])
+    outward = 1.0 if key.side == "left" else -1.0
+    return float(np.degrees(np.median(np.arctan2(outward * away[:, 0], away[:, 1]))))
+
+
+def _on(axis: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    return np.stack([np.interp(heights, axis[:, 0], axis[:, k]) for k in (1, 2)], axis=-1)
+
+
+def upright_axes(subject: Subject) -> np.ndarray:
+    """Columns (3, 3): left, dorsal, rostral of a subject, rostral along the dura's stack."""
+    rostral = stack_axis(subject.dura)
+    start = np.eye(3)[0] if abs(rostral[0]) < 0.9 else np.eye(3)[1]
+    left = start - (start @ rostral) * rostral
+    left /= np.linalg.norm(left)
+    return np.stack([left, np.cross(rostral, left), rostral], axis=1)
+
+
+def neighbour_gaps(heights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """How far each value lies from the straight line between its neighbours in the stack.
+
+    Parameters
+    ----------
+    heights : (n,) float
+    values : (n, d) float
+        First and last are held against the line through the next two.
+
+    Returns
+    -------
+    (n, d) float
+    """
+    n = len(heights)
+    i = np.arange(n)
+    a = np.where(i == 0, 1, i - 1)
+    b = np.where(i == n - 1, n - 2, i + 1)
+    b[0], a[-1] = 2, n - 3
+    run = heights[b] - heights[a]
+    share = np.divide(heights - heights[a], run, out=np.full(n, 0.5), where=np.abs(run) > 1e-9)
+    return values - (values[a] + share[:, None] * (values[b] - values[a]))
+
+
+def peel(
+    heights: np.ndarray, values: np.ndarray, *, inner_mm: float, end_mm: float
+) -> list[tuple[int, float]]:
+    """Values that stand out of a smooth run, the worst first; each is taken out before the next.
+
+    Parameters
+    ----------
+    heights : (n,) float
+    values : (n, d) float
+    inner_mm, end_mm : float
+        How far a value may lie from the line through its neighbours, between them and beyond.
+        Widened to :data:`OWN_JITTER` times the run's own median gap where that is more, so that an
+        unsteady annotator is not reported slice by slice.
+
+    Returns
+    -------
+    list of (int, float)
+        Index and distance.
+    """
+    kept = np.arange(len(heights))
+    found: list[tuple[int, float]] = []
+    while len(kept) >= 5 and len(found) <= len(heights) // 4:
+        gaps = np.linalg.norm(neighbour_gaps(heights[kept], values[kept]), axis=1)
+        limits = np.full(len(kept), max(inner_mm, OWN_JITTER * float(np.median(gaps))))
+        limits[[0, -1]] *= end_mm / inner_mm
+        worst = int((gaps / limits).argmax())
+        if gaps[worst] <= limits[worst]:
+            break
+        found.append((int(kept[worst]), float(gaps[worst])))
+        kept = np.delete(kept, worst)
+    return found
+
+
+# The largest gap of a run over its median was 4.4 at most in 588 roots, 42 dura and 42 cord stacks
+# of the built-in cohort, and 3.8 in sub-03 of Liu et al. 2024 (14 roots).
+OWN_JITTER = 6.0

@@ -1,0 +1,164 @@
+"""The stack of slices: missing, between the others, twice, copied."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import pairwise
+
+import numpy as np
+
+from atlas.data.subject import Finding, Severity
+from atlas.shape.plausibility.profile import Profile, Sections
+
+# Of a slice.  Contours are planar and evenly spaced to 0.002 mm in sub-03 of Liu et al. 2024 and in
+# warped copies of it; a tenth (0.2 mm) is far from that and from the next slice.
+OFF_SLICE = 0.1
+# Two contours are one drawn twice if no point differs by more, mm.
+COPIED_MM = 1e-3
+# Of neighbouring contours: where more are alike, the stack is a formula and not an annotation.
+COPIED_SHARE = 0.2
+
+
+def slice_findings(profile: Profile, excused: Collection[str] = ()) -> list[Finding]:
+    """What is wrong with the order of slices of the dura and the cord.
+
+    Parameters
+    ----------
+    profile : Profile
+    excused : collection of str
+        Places another finding accounts for.
+
+    Returns
+    -------
+    list of Finding
+        ``doubled-contour`` (errors); ``contour-off-slice``, ``missing-slice``, ``copied-contour``,
+        ``stacks-off-grid`` (warnings).
+    """
+    findings = []
+    for stack in profile.stacks:
+        used = [i for i in range(len(stack.heights)) if stack.place(i) not in excused]
+        if len(used) >= 4:
+            findings += _grid_findings(profile, stack, np.array(used))
+            findings += _copied(profile, stack)
+    return findings + _between_stacks(profile)
+
+
+def slice_grid(heights: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+    """Number of each contour's slice, and how far it stands from it.
+
+    Parameters
+    ----------
+    heights : (n,) float
+    spacing : float
+        mm
+
+    Returns
+    -------
+    slices : (n,) int
+        From the top down.
+    offsets : (n,) float
+        mm
+    """
+    steps = (heights.max() - heights) / spacing
+    # The phase that most contours share; then the spacing that fits these.
+    relative = steps[:, None] - steps
+    best = int(np.median(np.abs(relative - np.round(relative)), axis=0).argmin())
+    slices = np.round(steps - steps[best])
+    near = np.abs(steps - steps[best] - slices) < OFF_SLICE
+    slope, start = np.polyfit(slices[near], heights[near], 1) if near.sum() > 2 else (-spacing, 0.0)
+    if near.sum() <= 2:
+        start = heights[best]
+    slices = np.round((heights - start) / slope)
+    return (slices - slices.min()).astype(int), heights - (start + slope * slices)
+
+
+def _grid_findings(profile: Profile, stack: Sections, used: np.ndarray) -> list[Finding]:
+    spacing = stack.spacing_mm
+    slices, offsets = slice_grid(stack.heights[used], spacing)
+    off = np.abs(offsets) > OFF_SLICE * spacing
+    findings = [
+        profile.finding(
+            Severity.WARNING,
+            "contour-off-slice",
+            stack.place(used[j]),
+            f"expected contours {spacing:.2f} mm apart, got this one {abs(offsets[j]):.2f} mm "
+            f"{'above' if offsets[j] > 0 else 'below'} its slice; it was moved in height or is of "
+            "another subject: trace it again",
+        )
+        for j in np.flatnonzero(off)
+    ]
+    on = np.flatnonzero(~off)
+    # A contour that stands elsewhere, or is wrong otherwise, explains the slice it left empty.
+    others = np.delete(stack.heights, used[on]) if len(on) < len(stack.heights) else np.empty(0)
+    on = on[np.argsort(slices[on], kind="stable")]
+    for before, after in pairwise(on):
+        step = int(slices[after] - slices[before])
+        between = (others <= stack.heights[used[before]]) & (others >= stack.heights[used[after]])
+        if step == 0:
+            findings.append(_doubled(profile, stack, used[before], used[after]))
+        elif step > 1 and not between.any():
+            findings.append(_missing(profile, stack, used[before], used[after], step - 1))
+    return findings
+
+
+def _doubled(profile: Profile, stack: Sections, i: int, j: int) -> Finding:
+    return profile.finding(
+        Severity.ERROR,
+        "doubled-contour",
+        stack.place(j),
+        f"expected one {stack.kind} contour a slice, got two at z "
+        f"{stack.native_z[i]:.1f} mm; keep one",
+    )
+
+
+def _missing(profile: Profile, stack: Sections, i: int, j: int, count: int) -> Finding:
+    return profile.finding(
+        Severity.WARNING,
+        "missing-slice",
+        f"{stack.kind} between z {stack.native_z[i]:.1f} and {stack.native_z[j]:.1f} mm",
+        f"expected a contour every {stack.spacing_mm:.2f} mm, got {count} missing here; the gap is "
+        "bridged smoothly: trace it or accept the bridge",
+    )
+
+
+def _copied(profile: Profile, stack: Sections) -> list[Finding]:
+    pairs = [
+        i
+        for i in range(1, len(stack.outlines))
+        if len(stack.outlines[i]) == len(stack.outlines[i - 1])
+        and np.abs(stack.outlines[i] - stack.outlines[i - 1])[:, :2].max() <= COPIED_MM
+    ]
+    if len(pairs) > COPIED_SHARE * len(stack.outlines):
+        return []
+    return [
+        profile.finding(
+            Severity.WARNING,
+            "copied-contour",
+            stack.place(i),
+            "expected a contour traced in its own slice, got every point where the slice above has "
+            "it; it was copied and not adapted: trace it again",
+        )
+        for i in pairs
+    ]
+
+
+def _between_stacks(profile: Profile) -> list[Finding]:
+    """Cord contours that stand between the dura's slices: both are traced on the same images."""
+    dura, cord = profile.stacks
+    spacing = dura.spacing_mm
+    if spacing == 0 or len(cord.heights) < 4:
+        return []
+    apart = np.abs(cord.heights[:, None] - dura.heights).min(axis=1)
+    within = (cord.heights <= dura.heights.max()) & (cord.heights >= dura.heights.min())
+    if not within.any() or np.median(apart[within]) <= OFF_SLICE * spacing:
+        return []
+    return [
+        profile.finding(
+            Severity.WARNING,
+            "stacks-off-grid",
+            "cord",
+            f"expected cord and dura traced in the same slices, got cord contours "
+            f"{np.median(apart[within]):.2f} mm (median) from the nearest dura slice; the cord "
+            "belongs to another subject or image",
+        )
+    ]
