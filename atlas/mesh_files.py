@@ -21,6 +21,7 @@ from atlas.mesh.formats.writing import Scene, known_formats, write_meshes
 from atlas.mesh.mesh_layout import EDGE_MM, mesh_layout
 from atlas.mesh.mode_targets import SD_MEANING, mode_targets, vertex_sd_mm
 from atlas.mesh.radii import ROOT_RADIUS_MM, RadiusOption, radii_by_level
+from atlas.mesh.solid_files import solids_document, write_tetrahedra
 from atlas.mesh.surfaces import Mesh, surfaces
 from atlas.shape.model import ShapeModel
 from atlas.shape.scheme import Anatomy, block_name
@@ -83,6 +84,9 @@ class MeshOptions:
         Of the NIfTI label map.
     solids : bool
         Cord, roots and fluid as solids that share walls, instead of surfaces that may overlap.
+    tetrahedra : bool
+        The solids filled with tetrahedra besides, as ``<shape>_tetrahedra.vtu``; needs the extra
+        ``fem`` and solids.
     """
 
     formats: tuple[str, ...] = ("stl",)
@@ -90,6 +94,7 @@ class MeshOptions:
     root_radius_mm: RadiusOption = ROOT_RADIUS_MM
     voxel_mm: float = VOXEL_MM
     solids: bool = False
+    tetrahedra: bool = False
 
 
 def write_shape(
@@ -117,7 +122,8 @@ def write_shape(
         The folder cannot be written, or holds something else.
     """
     options = options or MeshOptions()
-    formats = known_formats(options.formats)
+    alone = options.tetrahedra and not options.formats
+    formats = () if alone else known_formats(options.formats)
     meshes, targets = _meshes_of(shape, options, formats)
     scene = Scene(
         meshes,
@@ -132,9 +138,13 @@ def write_shape(
         root_radius_mm=options.root_radius_mm,
     )
     with new_folder(Path(out), proof=PROOF) as folder:
-        paths = write_meshes(scene, folder, formats=formats)
+        paths = () if alone else write_meshes(scene, folder, formats=formats)
+        document = _provenance(shape, scene, options) | solids_document(meshes)
+        if options.tetrahedra:
+            path, filled = write_tetrahedra(meshes, folder, name=shape.name, notice=scene.notice)
+            paths, document = (*paths, path), document | {"tetrahedra": filled}
         names = tuple(path.relative_to(folder).as_posix() for path in paths)
-        document = _provenance(shape, scene, options, names)
+        document["files"] = list(names)
         write_file(folder / PROOF, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return names
 
@@ -185,9 +195,7 @@ def solid_meshes(anatomy: Anatomy, options: MeshOptions) -> Mapping[str, Mesh]:
     return made
 
 
-def _provenance(
-    shape: NamedShape, scene: Scene, options: MeshOptions, names: tuple[str, ...]
-) -> dict[str, Any]:
+def _provenance(shape: NamedShape, scene: Scene, options: MeshOptions) -> dict[str, Any]:
     radii = radii_by_level(options.root_radius_mm, {key.level for key in shape.anatomy.roots})
     document: dict[str, Any] = {
         "software": {"name": "lumbosacral-atlas", "version": version("lumbosacral-atlas")},
@@ -214,7 +222,6 @@ def _provenance(
             for name, mesh in scene.meshes.items()
         },
         "columns": {"centrelines.csv": COLUMNS, "sd_mm": SD_MEANING},
-        "files": list(names),
         "source": dict(shape.source),
     }
     return document

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from atlas.errors import AtlasError
-from atlas.mesh.complexes import pinched_edges, unpaired_edges
+from atlas.mesh.complexes import WallComplex, pinched_edges, unpaired_edges
 from atlas.mesh.crumbs import pieces
 from atlas.mesh.intersections import self_intersections
 from atlas.mesh.mesh_quality import mesh_quality
@@ -40,6 +40,8 @@ COLUMNS = {
     "sum_error": "sum of the regions in the sac over the volume of the sac, minus 1",
     "cord_error": "volume of the cord over that of its surface, minus 1",
     "angle_min_deg": "smallest angle, degrees",
+    "thin": "triangles with an angle under 5 degrees",
+    "edge_min_mm": "shortest edge, mm",
     "angle_p1_deg": "1st percentile over triangles of the smallest angle, degrees",
     "overlaps": "pairs of roots that overlap at the assumed radius",
     "overlap_mm3": "volume those share, mm³",
@@ -103,6 +105,8 @@ def measured(made: Solids, anatomy: Anatomy, extend_sac: bool) -> dict[str, Any]
         "sum_error": None if extend_sac else total / plain["dura"].volume_mm3 - 1,
         "cord_error": made["cord"].volume_mm3 / plain["cord"].volume_mm3 - 1,
         "angle_min_deg": quality.angle_min_deg,
+        "thin": int((_angles_deg(walls) < 5).sum()),
+        "edge_min_mm": _shortest_edge_mm(walls),
         "angle_p1_deg": quality.angle_p1_deg,
         "overlaps": len(kinds.get("overlap", [])),
         "overlap_mm3": sum(kinds.get("overlap", [])),
@@ -111,6 +115,18 @@ def measured(made: Solids, anatomy: Anatomy, extend_sac: bool) -> dict[str, Any]
         "begins_off_mm": max(kinds.get("begin", [0.0])),
         "cord_cut_mm": max(kinds.get("cut-off", [0.0])),
     }
+
+
+def _angles_deg(walls: WallComplex) -> np.ndarray:
+    """Smallest angle (T,) of each triangle, degrees."""
+    corners = walls.vertices[walls.triangles]
+    a, b, c = np.sort(np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2), axis=1).T
+    return np.degrees(np.arccos(np.clip((b * b + c * c - a * a) / (2 * b * c), -1, 1)))
+
+
+def _shortest_edge_mm(walls: WallComplex) -> float:
+    corners = walls.vertices[walls.triangles]
+    return float(np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2).min())
 
 
 def main() -> None:

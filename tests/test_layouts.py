@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from analysis.variability.segment_tables import summarise_segments
 
 from analysis.tables.layouts import Group, chosen_columns, segment_report
+from analysis.variability.segment_tables import summarise_segments
 
 GROUP = Group(8, "conus", "made up")
 NAME = "length_total_mm"

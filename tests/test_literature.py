@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from analysis.variability.segment_tables import summarise_segments
 from scipy import stats
 
 from analysis.morphometry import MEASURES, measure_group, published_angles
@@ -18,6 +17,7 @@ from analysis.variability.literature import (
     load_literature,
 )
 from analysis.variability.published import published_begin_sd
+from analysis.variability.segment_tables import summarise_segments
 from atlas.data.dataset import read_dataset
 from atlas.data.subject import LEVELS
 from atlas.data.surrogate import write_surrogate_cohort

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import solid_shapes
 
-from atlas.mesh.complexes import EXTERIOR, WallComplex, unpaired_edges
+from atlas.mesh.complexes import EXTERIOR, WallComplex, pinched_edges, unpaired_edges
 from atlas.mesh.patchwork import Patchwork
 
 
@@ -42,7 +42,7 @@ def test_a_needle_contracts_and_the_surface_stays_closed():
     walls = pinched()
     patch = patch_of(walls)
     patch.improve()
-    better, changed = patch.complex()
+    better, _, changed = patch.complex()
     assert len(better.triangles) == len(walls.triangles) - 2
     assert changed.any()
     assert len(unpaired_edges(better)) == 0
@@ -71,3 +71,57 @@ def test_a_tetrahedron_is_never_contracted():
     patch = patch_of(walls, deviation=10.0)
     patch.improve()
     assert len(patch.complex()[0].triangles) == 4
+
+
+def cushion():
+    """A flat closed cushion; u and v beside each other on its rim, w on the rim across.
+
+    The upper side has an edge from u to w, the lower one from v to w: u, v, w bound no triangle.
+    """
+    p, u, v, q, w, a, b = range(7)
+    points = np.array([
+        *([-1, 0, 0], [0, 0, 0], [0.02, 0, 0], [1, 0, 0], [0, 2, 0]),
+        *([0.5, 0.6, 0.2], [-0.4, 0.6, -0.2]),
+    ])  # fmt: skip
+    upper = [(p, u, w), (u, v, a), (v, q, a), (q, w, a), (w, u, a)]
+    lower = [(v, w, q), (u, p, b), (v, u, b), (w, v, b), (p, w, b)]
+    faces = upper + lower
+    return WallComplex(points, faces, [[1, 0]] * len(faces), (EXTERIOR, "a")), (u, v)
+
+
+def test_contracting_an_edge_needs_the_link_condition():
+    walls, (u, v) = cushion()
+    assert len(unpaired_edges(walls)) == 0
+    patch = patch_of(walls)
+    assert not patch.may_collapse(patch.collapsed(u, v), u, v)
+    patch.improve()
+    better = patch.complex()[0]
+    assert not pinched_edges(better)
+    assert len(unpaired_edges(better)) == 0
+
+
+def test_without_the_third_edge_the_same_contraction_is_allowed():
+    walls, (u, v) = cushion()
+    faces = [t for t in walls.triangles.tolist() if t not in ([0, 1, 4], [4, 1, 5])]
+    faces += [[0, 1, 5], [0, 5, 4]]
+    other = WallComplex(walls.vertices, faces, [[1, 0]] * len(faces), walls.names)
+    assert len(unpaired_edges(other)) == 0
+    patch = patch_of(other)
+    assert patch.may_collapse(patch.collapsed(u, v), u, v)
+
+
+def test_changes_that_touch_no_common_triangle_are_undone_apart():
+    walls = ball()
+    points = walls.vertices.copy()
+    (a, b), (c, d) = walls.triangles[0, :2], walls.triangles[200, :2]
+    points[a] = points[b] + 0.02 * (points[a] - points[b])
+    points[c] = points[d] + 0.02 * (points[c] - points[d])
+    patch = patch_of(WallComplex(points, walls.triangles, walls.sides, walls.names))
+    patch.improve()
+    whole, leaders, changed = patch.complex()
+    lots = set(leaders[changed].tolist())
+    assert len(lots) == 2
+    half, kept, _ = patch.complex({min(lots)})
+    assert len(half.triangles) == len(whole.triangles) + 2
+    assert len(unpaired_edges(half)) == 0
+    assert (kept == min(lots)).any()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from analysis.variability.segment_tables import anchor_table
 
 from analysis.variability.published import beside_published, published_begin_sd
+from analysis.variability.segment_tables import anchor_table
 from atlas.data.dataset import read_dataset
 from atlas.data.subject import LEVELS
 from atlas.data.surrogate import write_surrogate_cohort

@@ -6,6 +6,10 @@ import cylinders
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+
+from analysis.morphometry import MEASURES, measure_group
+from analysis.variability.intervals import bootstrap_weights, studentised_interval
 from analysis.variability.segment_tables import (
     SEGMENT_COLUMNS,
     anchor_table,
@@ -13,10 +17,6 @@ from analysis.variability.segment_tables import (
     summarise_anchors,
     summarise_segments,
 )
-from scipy import stats
-
-from analysis.morphometry import MEASURES, measure_group
-from analysis.variability.intervals import bootstrap_weights, studentised_interval
 from atlas.shape.scheme import Anatomy
 
 SIDES = ("left", "right")

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from analysis.variability.segment_tables import summarise_segments
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 
 from analysis.figures.segments import draw_segments, draw_sides, segment_handles
 from analysis.figures.shapes import LEVEL_COLOURS
+from analysis.variability.segment_tables import summarise_segments
 
 NAME = "length_traced_mm"
 VALUES = {("L1", "left"): [60.0, 66.0, 69.0], ("L1", "right"): [61.0, 65.0, np.nan],

@@ -59,6 +59,15 @@ def test_the_volume_within_the_outline_stays(cut_balls):
     assert total == pytest.approx(1000, rel=1e-6)
 
 
+def test_flat_walls_stay_flat_where_curves_on_them_move(cut_balls):
+    within = np.array([n not in ("",) and "outside" not in n for n in cut_balls.names])
+    clean = without_slivers(cut_balls, outline=within)
+    of_outline = within[clean.sides[:, 0]] != within[clean.sides[:, 1]]
+    points = clean.vertices[np.unique(clean.triangles[of_outline])]
+    off = np.minimum(np.abs(points), np.abs(points - 10)).min(axis=1)
+    assert off.max() < 1e-6
+
+
 def test_a_box_keeps_its_corners():
     fine = solid_shapes.box((2, 2, 2), (3, 3, 3))
     middle = fine.vertices[fine.faces[0, 0]] * 0.99 + fine.vertices[fine.faces[0, 1]] * 0.01

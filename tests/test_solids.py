@@ -8,16 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tube_shapes
+from scipy.spatial import cKDTree
 
 from atlas.data.dataset import read_dataset
 from atlas.data.subject import ROOT_KEYS
 from atlas.data.surrogate import write_surrogate_cohort
 from atlas.mesh.complexes import pinched_edges, unpaired_edges
 from atlas.mesh.crumbs import pieces
+from atlas.mesh.extension import prolonged
 from atlas.mesh.intersections import self_intersections
 from atlas.mesh.mesh_quality import mesh_quality
+from atlas.mesh.radii import radii_by_level
 from atlas.mesh.solids import FINDING_COLUMNS, SolidsError, sides_of_sac, solids
-from atlas.mesh.surfaces import surfaces
+from atlas.mesh.surfaces import Mesh, surfaces
 from atlas.shape.alignment import align
 from atlas.shape.estimation import fit_shape_model
 from atlas.shape.fitting import subject_anatomy
@@ -223,3 +226,95 @@ def test_solids_of_the_built_in_cohorts_mean_and_extremes(cohort_model, scores):
     assert len(self_intersections(found.walls.vertices, found.walls.triangles)) == 0
     assert all((pieces(found.walls, name)[2] > 0).sum() == 1 for name in found)
     assert sum_inside(found) == pytest.approx(surfaces(anatomy)["dura"].volume_mm3, rel=1e-6)
+
+
+def densely(points):
+    """Points close together along straight pieces."""
+    at = np.linspace(0, len(points) - 1, 20 * len(points))
+    return np.stack([np.interp(at, np.arange(len(points)), c) for c in points.T], axis=1)
+
+
+def assert_roots_leave_on_their_own_side(regions, anatomy):
+    """Each hole nearer the root it belongs to than the same level's of the other side."""
+    walls = regions.walls
+    for key in ROOT_KEYS:
+        name = block_name(key)
+        pair = sorted((walls.names.index(name), walls.names.index(name + "/outside")))
+        rows = (np.sort(walls.sides, axis=1) == pair).all(axis=1)
+        assert rows.any(), name
+        hole = walls.vertices[walls.triangles[rows]].reshape(-1, 3)
+        apart = {
+            other.side: cKDTree(densely(anatomy.roots[other])).query(hole)[0]
+            for other in ROOT_KEYS
+            if other.level == key.level
+        }
+        own = apart.pop(key.side)
+        (beyond,) = apart.values()
+        assert (own < beyond).all(), name
+        assert own.max() < 2.5, name
+
+
+def sac_wall_of(regions):
+    """Whether each triangle between a root and its outside lies off the sac's flat ends."""
+    walls, at = regions.walls, {}
+    ends = regions["csf"].vertices
+    for key in ROOT_KEYS:
+        name = block_name(key)
+        pair = sorted((walls.names.index(name), walls.names.index(name + "/outside")))
+        rows = (np.sort(walls.sides, axis=1) == pair).all(axis=1)
+        at[name] = walls.vertices[walls.triangles[rows]][..., 2].min() > ends[:, 2].min() + 1e-3
+    return at
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_roots_of_the_real_subject_leave_on_their_own_side(real_subject):
+    anatomy = subject_anatomy(real_subject)
+    assert_roots_leave_on_their_own_side(solids(anatomy), anatomy)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_the_real_subject_with_its_sac_extended_and_wrapped(real_subject):
+    anatomy = subject_anatomy(real_subject)
+    assert_wrapped(anatomy)
+
+
+@pytest.mark.slow
+def test_the_mean_with_its_sac_extended_and_wrapped(cohort_model):
+    anatomy = cohort_model.scheme.anatomy(cohort_model.mean)
+    assert_roots_leave_on_their_own_side(solids(anatomy), anatomy)
+    assert_wrapped(anatomy)
+
+
+def assert_wrapped(anatomy):
+    """With everything on: regions conform, fill their sac, roots leave through its wall."""
+    found = solids(anatomy, dura_thickness_mm=0.3, outer_margin_mm=20, extend_sac=True)
+    assert_complex(found)
+    assert list(found)[-2:] == ["dura", "outer"]
+    longer = prolonged(
+        anatomy, radii=radii_by_level(0.5, {key.level for key in ROOT_KEYS}), extend_sac=True
+    )
+    whole = surfaces(longer.anatomy)["dura"].volume_mm3
+    assert sum_inside(found) == pytest.approx(whole, rel=1e-6)
+    assert all(sac_wall_of(found).values())
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_the_real_subject_has_no_thin_triangles(real_subject):
+    walls = solids(subject_anatomy(real_subject)).walls
+    quality = mesh_quality(Mesh(walls.vertices, walls.triangles))
+    corners = walls.vertices[walls.triangles]
+    edges = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
+    assert quality.angle_min_deg >= 5
+    assert quality.angle_p1_deg >= 15
+    assert edges.min() >= 0.02
+
+
+def test_thin_triangles_that_stay_are_said(anatomy, monkeypatch):
+    monkeypatch.setattr("atlas.mesh.solids.without_slivers", lambda walls, **_: walls)
+    thin = [f for f in solids(anatomy, edge_mm=EDGE).findings if f.kind == "thin"]
+    assert thin
+    assert all(f.amount < 5 and f.unit == "degrees" for f in thin)
+    assert "keep an angle under 5°" in thin[0].message

@@ -29,8 +29,11 @@ def mesh(
     solids: Annotated[
         bool, typer.Option("--solids", help="Solids that share walls instead of surfaces.")
     ] = False,
+    tetrahedra: Annotated[
+        bool, typer.Option("--tetrahedra", help="Fill the solids besides: .vtu; needs TetGen.")
+    ] = False,
     formats: Annotated[
-        str, typer.Option(help="By comma: stl, ply, obj, glb, vtp, nii, mrk, csv, swc.")
+        str, typer.Option(help="By comma: stl, ply, obj, glb, vtp, vtu, nii, mrk, csv, swc.")
     ] = "stl",
     edge: Annotated[float | None, typer.Option(help="Length of edges aimed at, mm.")] = None,
     root_radius: Annotated[
@@ -45,12 +48,17 @@ def mesh(
         from atlas.mesh_files import MeshOptions, radius_option, write_shape
         from atlas.shape_choice import choose_shape
 
+        # Tetrahedra fill all regions at once; the other formats hold surfaces.
+        asked = [name.strip() for name in formats.split(",")]
+        surfaces_as = [name for name in asked if name.lower() != "vtu"]
+        filled = tetrahedra or len(surfaces_as) < len(asked)
         options = MeshOptions(
-            formats=known_formats(formats.split(",")),
+            formats=known_formats(surfaces_as) if surfaces_as else (),
             edge_mm=EDGE_MM if edge is None else edge,
             root_radius_mm=radius_option(root_radius),
             voxel_mm=voxel,
-            solids=solids,
+            solids=solids or filled,
+            tetrahedra=filled,
         )
         stage("finding the shape")
         shape = choose_shape(

@@ -6,6 +6,14 @@ import numpy as np
 
 Point = tuple[float, float, float]
 
+# Shape of a triangle: 4 sqrt(3) area over the sum of squared edges; 1 where equilateral.
+GOOD = 0.35
+
+
+def cost(shape: float) -> float:
+    """What a triangle costs: nothing where good, without bound where flat."""
+    return GOOD / max(shape, 1e-9) - 1 if shape < GOOD else 0.0
+
 
 def shapes_of(corners: np.ndarray) -> np.ndarray:
     """Shape (T,) of triangles (T, 3, 3)."""
@@ -16,10 +24,20 @@ def shapes_of(corners: np.ndarray) -> np.ndarray:
 
 def shape_of(a: Point, b: Point, c: Point) -> float:
     """4 sqrt(3) area over the sum of squared edges: 1 where equilateral, 0 where flat."""
-    u, v, w = minus(b, a), minus(c, a), minus(c, b)
-    n = cross(u, v)
-    total = dot(u, u) + dot(v, v) + dot(w, w)
-    return 2 * 3**0.5 * dot(n, n) ** 0.5 / total if total else 0.0
+    ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+    vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+    x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    # The third edge squared is the sum of the other two squared less twice their product.
+    squares = ux * ux + uy * uy + uz * uz + vx * vx + vy * vy + vz * vz
+    total = 2 * (squares - ux * vx - uy * vy - uz * vz)
+    return 2 * 3**0.5 * (x * x + y * y + z * z) ** 0.5 / total if total else 0.0
+
+
+def normal_of(a: Point, b: Point, c: Point) -> Point:
+    """Twice the area vector of a triangle."""
+    ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+    vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+    return uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
 
 
 def minus(a: Point, b: Point) -> Point:

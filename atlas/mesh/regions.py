@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from atlas.errors import AtlasError
 from atlas.mesh.complexes import EXTERIOR, WallComplex, weld
@@ -20,6 +22,10 @@ from atlas.mesh.surfaces import Mesh
 
 if TYPE_CHECKING:
     from manifold3d import Manifold  # type: ignore[import-not-found, unused-ignore]
+
+
+# Cutters nearer than this cut in turn, so that one that only touches another is kept apart, mm.
+TOUCH_MM = 1e-3
 
 
 class RegionError(AtlasError):
@@ -94,14 +100,15 @@ def cut(containers: Mapping[str, Container], cutters: Sequence[Cutter]) -> WallC
     ids = {name: base + i for i, name in enumerate(names)}
     solids = {c.name: _solid(c.name, c.mesh.vertices, {c.name: c.mesh.faces}, ids) for c in cutters}
     walls = _Walls(containers, {c.name: c for c in cutters}, names, base)
+    groups = _groups(solids)
     for name, container in containers.items():
         rest = _solid(name, container.vertices, container.patches, ids)
-        for cutter in cutters:
-            if _apart(rest, solids[cutter.name]):
-                continue
-            taken, rest = rest.split(solids[cutter.name])
-            walls.add(taken, name, cutter.name)
-        walls.add(rest, name, None)
+        for group in groups:
+            near = [c for c in group if not _apart(rest, solids[c])]
+            if near:
+                taken, rest = rest.split(manifold3d.Manifold.compose([solids[c] for c in near]))
+                walls.add(taken, name, near)
+        walls.add(rest, name, [])
     return walls.complex()
 
 
@@ -138,23 +145,49 @@ class _Walls:
         beyond = self.containers[container].beyond
         return self.label(beyond[surface], taker) if surface in beyond else None
 
-    def add(self, piece: Manifold, container: str, taker: str | None) -> None:
-        """Take the walls this piece gives."""
+    def add(self, piece: Manifold, container: str, takers: Sequence[str]) -> None:
+        """Take the walls this piece gives: what disjoint cutters took, or what is left."""
         if piece.is_empty():
             return
         mesh = piece.to_mesh64()
         triangles = np.asarray(mesh.tri_verts).astype(np.int64)
         points = np.asarray(mesh.vert_properties)[:, :3]
-        behind = self.label(container, taker)
-        starts = np.asarray(mesh.run_index) // 3
-        for i, original in enumerate(mesh.run_original_id):
-            front = self.across(container, taker, self.names[original - self.base])
-            run = triangles[starts[i] : starts[i + 1]]
-            if front is None or front == behind or not len(run):
+        runs = np.diff(np.asarray(mesh.run_index) // 3)
+        surface = np.repeat(np.asarray(mesh.run_original_id).astype(int) - self.base, runs)
+        taker = self._takers(triangles, surface, takers)
+        for by, at in np.unique(np.stack([taker, surface]), axis=1).T.tolist():
+            name = self.names[by] if by >= 0 else None
+            behind, front = (
+                self.label(container, name),
+                self.across(container, name, self.names[at]),
+            )
+            if front is None or front == behind:
                 continue
+            run = triangles[(taker == by) & (surface == at)]
             self.corners.append(points[run])
             pair = self.labels.index(behind), self.labels.index(front)
             self.sides.append(np.tile(pair, (len(run), 1)))
+
+    def _takers(
+        self, triangles: np.ndarray, surface: np.ndarray, takers: Sequence[str]
+    ) -> np.ndarray:
+        """Index (T,) in ``names`` of the cutter that took the part each triangle is of; -1: none.
+
+        Parts of disjoint cutters are not joined, and each has triangles of its own cutter.
+        """
+        if not takers:
+            return np.full(len(triangles), -1)
+        indices = [self.names.index(name) for name in takers]
+        if len(takers) == 1:
+            return np.full(len(triangles), indices[0])
+        n = int(triangles.max()) + 1
+        ends = np.roll(triangles, -1, axis=1)
+        joined = coo_matrix((np.ones(triangles.size), (triangles.ravel(), ends.ravel())), (n, n))
+        part = connected_components(joined, directed=False)[1][triangles[:, 0]]
+        owner = np.full(part.max() + 1, -1)
+        own = np.isin(surface, indices)
+        owner[part[own]] = surface[own]
+        return np.asarray(owner[part])
 
     def complex(self) -> WallComplex:
         """The walls joined."""
@@ -184,6 +217,20 @@ def _solid(
             f"{solid.volume():.3g} mm³; repair the anatomy"
         )
     return solid
+
+
+def _groups(solids: Mapping[str, Manifold]) -> list[list[str]]:
+    """Cutters in turns: those of one turn do not touch, each after all it meets before it."""
+    turn: dict[str, int] = {}
+    for name, solid in solids.items():
+        before = (
+            turn[other] + 1
+            for other in turn
+            if not _apart(solid, solids[other])
+            and solid.min_gap(solids[other], TOUCH_MM) < TOUCH_MM
+        )
+        turn[name] = max(before, default=0)
+    return [[n for n in turn if turn[n] == k] for k in range(max(turn.values(), default=-1) + 1)]
 
 
 def _apart(one: Manifold, other: Manifold) -> bool:

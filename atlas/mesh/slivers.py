@@ -9,14 +9,17 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from atlas.mesh.complexes import WallComplex, compact
+from atlas.mesh.conserved_volume import bent_vertices, outlined_volume, restored_volume
 from atlas.mesh.intersections import self_intersections
-from atlas.mesh.patchwork import GOOD, Patchwork
-from atlas.mesh.points import shapes_of
+from atlas.mesh.patchwork import Patchwork
+from atlas.mesh.points import GOOD, shapes_of
 
 # How far a vertex that goes may lie off the triangles that stay, mm.
 DEVIATION_MM = 0.03
-# Share by which the volume of the outline may change.
+# Share by which the volume of the outline may change in the end, and while there is a bent wall
+# that takes the difference back.
 DRIFT = 5e-7
+LOOSE = 1e-4
 ROUNDS = 8
 
 
@@ -45,21 +48,52 @@ def without_slivers(
         The same regions; near what changed, no two triangles meet outside what they share.
     """
     within = np.zeros(len(walls.names), dtype=bool) if outline is None else outline
-    budget = drift * _volume(walls, within)
-    shape = shapes_of(walls.vertices[walls.triangles])
-    frozen = np.zeros(len(walls.vertices), dtype=bool)
+    before = outlined_volume(walls, within)
+    free = bent_vertices(walls, within)
+    budget = (LOOSE if len(free) else drift) * abs(before)
+    rows = _within_rings(walls.triangles, shapes_of(walls.vertices[walls.triangles]) < GOOD)
+    frozen: set[int] = set()
+    spent: dict[int, float] = {}
     for _ in range(ROUNDS):
-        rows = _within_rings(walls.triangles, shape < GOOD)
-        still = frozen.copy()
+        still = np.zeros(len(walls.vertices), dtype=bool)
+        still[sorted(frozen)] = True
         still[np.delete(walls.triangles, rows, axis=0)] = True
-        patch = Patchwork(walls, rows, still, deviation=deviation_mm, within=within, budget=budget)
+        patch = Patchwork(
+            walls,
+            rows,
+            still,
+            deviation=deviation_mm,
+            within=within,
+            budget=budget,
+            spent=spent,
+        )
         patch.improve()
-        better, changed = patch.complex()
-        pairs = _meetings(better, changed)
-        if not len(pairs):
-            return compact(better)
-        frozen[better.triangles[np.unique(pairs)]] = True
-    return walls
+        walls, again, met = _untangled(patch)
+        if not again.any():
+            break
+        # Only what met last stays: what is beside it has changed since, and may have made room.
+        frozen = {patch.sources.get(v, v) for v in met}
+        rows = _within_rings(walls.triangles, again)
+    return restored_volume(compact(walls), within, before, drift=drift)
+
+
+def _untangled(patch: Patchwork) -> tuple[WallComplex, np.ndarray, set[int]]:
+    """The complex after a patch, with what made triangles meet undone.
+
+    Returns it, which of its triangles are as they were before (mask), and vertices that met.
+    """
+    undone: set[int] = set()
+    met: set[int] = set()
+    mixed, leaders, fresh = patch.complex(undone)
+    while True:
+        pairs = np.unique(_meetings(mixed, fresh))
+        at_fault = set(leaders[pairs].tolist()) - {-1} - undone
+        met |= set(np.unique(mixed.triangles[pairs]).tolist())
+        if not at_fault:
+            return mixed, np.isin(leaders, sorted(undone)), met
+        undone |= at_fault
+        mixed, leaders, _ = patch.complex(undone)
+        fresh = np.isin(leaders, sorted(at_fault))
 
 
 def _within_rings(triangles: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -83,11 +117,3 @@ def _meetings(walls: WallComplex, changed: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(near)
     pairs = self_intersections(walls.vertices, walls.triangles[rows])
     return rows[pairs] if len(pairs) else pairs
-
-
-def _volume(walls: WallComplex, within: np.ndarray) -> float:
-    """Volume within an outline of regions (mask over names), mm³."""
-    behind, front = walls.sides.T
-    sign = within[behind].astype(float) - within[front]
-    a, b, c = (walls.vertices[walls.triangles] - walls.vertices[0]).swapaxes(0, 1)
-    return float((sign * (a * np.cross(b, c)).sum(axis=1)).sum() / 6)

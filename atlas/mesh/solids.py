@@ -25,13 +25,15 @@ CORD, OUTSIDE = "cord", "/outside"
 # A root this far from the cord, or this much of the cord cut off, is worth a finding.
 FAR_BEGIN_MM = 1.5
 CORD_LOSS = 1e-3
+# Triangles with an angle below this that could not be bettered are worth a finding, degrees.
+THIN_DEG = 5.0
 # What the columns of ``Solids.rows`` mean.
 FINDING_COLUMNS = {
-    "kind": "what was found: overlap, crumb, detached, cut-off, begin, pinch, lost",
+    "kind": "what was found: overlap, crumb, detached, cut-off, begin, pinch, lost, thin",
     "region": "region it concerns",
     "other": "the region it has to do with; empty where none",
     "amount": "how much",
-    "unit": "mm or mm³",
+    "unit": "mm, mm³ or degrees",
     "message": "in words",
 }
 
@@ -169,6 +171,7 @@ def solids(
     assumed |= {"outer": outer_margin_mm} if outer_margin_mm is not None else {}
     found = [SolidFinding(*crumb) for crumb in crumbs]
     found += [*_overlaps(walls, named), *_begins(longer), *_losses(walls, named, longer)]
+    found += _thin(walls)
     meshes = {name: walls.surface(name) for name in _ordered(walls.regions)}
     extrapolated = dict(longer.stub_mm) | ({"sac": longer.sac_mm} if longer.sac_mm else {})
     return Solids(
@@ -248,3 +251,19 @@ def _losses(walls: WallComplex, named: Surfaces, longer: Prolonged) -> Iterator[
     for name in lost:
         text = f"{name}: nothing of the root lies there"
         yield SolidFinding("lost", name, "", 0.0, "mm³", text)
+
+
+def _thin(walls: WallComplex) -> Iterator[SolidFinding]:
+    """Thin triangles that stayed, by the pair of regions they lie between."""
+    sides = np.roll(walls.vertices[walls.triangles], -1, axis=1) - walls.vertices[walls.triangles]
+    sides /= np.linalg.norm(sides, axis=2, keepdims=True)
+    turns = -(sides * np.roll(sides, 1, axis=1)).sum(axis=2)
+    angle = np.degrees(np.arccos(np.clip(turns, -1, 1))).min(axis=1)
+    rows = np.flatnonzero(angle < THIN_DEG)
+    pairs, place = np.unique(np.sort(walls.sides[rows], axis=1), axis=0, return_inverse=True)
+    for k, pair in enumerate(pairs.tolist()):
+        first, second = sorted((walls.names[i] for i in pair), reverse=True)
+        own = angle[rows[place.reshape(-1) == k]]
+        text = f"{len(own)} triangles between {first} and {second or 'the exterior'} keep an angle "
+        text += f"under {THIN_DEG:g}°, the least {own.min():.2g}°: they could not be bettered"
+        yield SolidFinding("thin", first, second, float(own.min()), "degrees", text)
