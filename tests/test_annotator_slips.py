@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 
 import annotator_slips
@@ -17,7 +18,9 @@ from atlas.shape.plausibility import Profile, find_implausible, subject_findings
 from atlas.shape.plausibility.between_subjects import cohort_findings
 
 KINDS = SLIPS | COHORT_SLIPS
-SEEDS = 20
+# Draws of each kind.  All kinds have been found in 20 of 20 on both bases; SLIP_SEEDS=20 repeats
+# that, which takes several minutes.
+SEEDS = int(os.environ.get("SLIP_SEEDS", "8"))
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +115,7 @@ def test_the_built_in_cohort_has_no_slip(cohort):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 21))
+@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
 def test_no_built_in_cohort_has_a_slip(tmp_path, seed):
     place = write_surrogate_cohort(Path(tmp_path) / "cohort", seed=seed)
     findings = find_implausible(read_dataset(place))

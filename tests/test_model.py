@@ -176,6 +176,7 @@ def test_bad_use_says_expected_and_got(model, call, text):
 
 
 @pytest.mark.shared
+@pytest.mark.slow
 def test_warped_cohort_with_six_factors_gives_six_modes(shared_folder, tmp_path):
     cohort = tmp_path / "cohort"
     tool = shared_folder / "tools" / "warp_cohort.py"

@@ -93,6 +93,7 @@ def test_neighbours_share_walls_exactly(made):
     assert_complex(made)
 
 
+@pytest.mark.slow
 def test_a_shell_and_what_lies_around_share_walls_too(wrapped):
     assert_complex(wrapped)
     assert list(wrapped)[-2:] == ["dura", "outer"]
@@ -182,6 +183,7 @@ def test_a_cord_that_reaches_below_the_sac_is_cut_and_said(anatomy):
     assert found["cord"].vertices[:, 2].min() == pytest.approx(short.dura[-1, 0, 2])
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(anatomy, made):
     again = solids(anatomy, edge_mm=EDGE)
     assert again.walls.vertices.tobytes() == made.walls.vertices.tobytes()
