@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import html
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
 from atlas.errors import AtlasError
 from atlas.files import new_folder, write_file
+from atlas.stages import Stage, quiet
 from atlas.store import Atlas, load_atlas
 
 if TYPE_CHECKING:
@@ -75,8 +76,6 @@ KEPT_ATTRIBUTES = {
 _EMBEDDED = re.compile(r"<(style|script)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _PAGE = Template(Path(__file__).with_name("report_page.html").read_text("utf-8"))
 
-Stage = Callable[[str], None]
-
 
 class ReportError(AtlasError):
     """A report that cannot be made; the text names the notebook and the cell."""
@@ -103,7 +102,7 @@ def write_reports(
     out: str | Path,
     *,
     only: Iterable[str] = (),
-    stage: Stage = lambda _name: None,
+    stage: Stage = quiet,
 ) -> None:
     """Run notebooks on an atlas and write them with outputs, as pages, and an index.
 

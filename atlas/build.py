@@ -12,7 +12,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from importlib.metadata import entry_points, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,14 @@ from atlas.files import OutputError, new_folder, write_file
 from atlas.mesh.formats import write_surfaces
 from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import surfaces
+from atlas.registered import registered
 from atlas.shape.alignment import align
 from atlas.shape.estimation import fit_shape_model
 from atlas.shape.field_of_view import field_of_view_findings
 from atlas.shape.landmarks import place_landmarks
 from atlas.shape.plausibility import find_implausible
 from atlas.shape.sliding import slide_landmarks
+from atlas.stages import Stage, quiet
 from atlas.store import Atlas, Settings, load_atlas, save_atlas
 
 ATTRIBUTION = (
@@ -50,12 +52,7 @@ PROOF = "provenance.json"
 MESH_MODES = 3
 MESH_SD = 2.0
 
-Stage = Callable[[str], None]
 Product = Callable[[Atlas, Dataset, Path], Iterable[Path]]
-
-
-def _quiet(_name: str) -> None:
-    """Say nothing of the stages."""
 
 
 def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
@@ -79,7 +76,7 @@ def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], out: str
     OutputError
         Nothing is registered, or the place is no file that can be written.
     """
-    writers = sorted(entry_points(group=CHECK_REPORTS), key=lambda e: e.name)
+    writers = registered(CHECK_REPORTS)
     if not writers:
         raise OutputError(
             f"{out}: expected a package that writes reports of a check (entry points "
@@ -187,7 +184,7 @@ def build(
     *,
     seed: int | None = None,
     exclusions: Iterable[str] = (),
-    stage: Stage = _quiet,
+    stage: Stage = quiet,
 ) -> Atlas:
     """From marker files to a folder with the atlas and everything made from it.
 
@@ -218,7 +215,7 @@ def build(
         save_atlas(atlas, folder / "model.h5")
         stage("writing meshes")
         write_meshes(atlas, folder / "meshes")
-        for entry in sorted(entry_points(group=PRODUCTS), key=lambda e: e.name):
+        for entry in registered(PRODUCTS):
             stage(f"writing {entry.name}")
             product: Product = entry.load()
             product(atlas, dataset, folder)
@@ -227,7 +224,7 @@ def build(
     return atlas
 
 
-def build_demo(out: str | Path, *, seed: int = 1, stage: Stage = _quiet) -> Atlas:
+def build_demo(out: str | Path, *, seed: int = 1, stage: Stage = quiet) -> Atlas:
     """Write the built-in cohort to ``out/cohort``, and its atlas to ``out/atlas``.
 
     Parameters
@@ -256,7 +253,7 @@ def evaluate(
     dataset: str | Path | None,
     out: str | Path,
     *,
-    stage: Stage = _quiet,
+    stage: Stage = quiet,
 ) -> None:
     """Write how good an atlas is: everything registered under ``atlas.evaluations``.
 
@@ -276,7 +273,7 @@ def evaluate(
     if dataset is not None:
         annotations = exclude(read_dataset(dataset), atlas.provenance.get("exclusions", ()))
     with new_folder(Path(out), proof=PROOF) as folder:
-        for entry in sorted(entry_points(group=EVALUATIONS), key=lambda e: e.name):
+        for entry in registered(EVALUATIONS):
             stage(f"evaluating: {entry.name}")
             entry.load()(atlas, annotations, folder)
         document = json.dumps(dict(atlas.provenance), indent=2, ensure_ascii=False)
@@ -288,7 +285,7 @@ def report(
     out: str | Path,
     *,
     only: Iterable[str] = (),
-    stage: Stage = _quiet,
+    stage: Stage = quiet,
 ) -> None:
     """Write the reports of an atlas: everything registered under ``atlas.reports``.
 
@@ -303,7 +300,7 @@ def report(
     stage : callable
         As in :func:`build`.
     """
-    for entry in sorted(entry_points(group=REPORTS), key=lambda e: e.name):
+    for entry in registered(REPORTS):
         entry.load()(model, out, only=only, stage=stage)
 
 

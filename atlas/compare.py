@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from atlas.mesh.proximity import distance_to_surface, points_on_surface
 from atlas.mesh.surfaces import Mesh, surfaces
 from atlas.shape.fitting import subject_anatomy
 from atlas.shape.scheme import Anatomy, Status, block_name
+from atlas.stages import Stage, quiet
 
 STL = re.compile(r"(?P<subject>sub[-_]?[A-Za-z0-9]+?)_?(?P<what>cord|dura|nerveroots?)\.stl$", re.I)
 STRUCTURES = {"cord": "cord", "dura": "dura", "nerv": "roots"}
@@ -73,7 +74,7 @@ def compare_dataset(
     models: str | Path,
     out: str | Path,
     *,
-    stage: Callable[[str], None] = lambda _name: None,
+    stage: Stage = quiet,
 ) -> tuple[tuple[Comparison, ...], tuple[str, ...]]:
     """Compare every subject there are meshes of, and write the table.
 

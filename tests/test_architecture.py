@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RANKS = {
     "arrays": 0,
     "display": 0,
+    "registered": 0,
+    "stages": 0,
     "errors": 0,
     "files": 0,
     "replacing": 0,

@@ -12,6 +12,7 @@ import specimens
 from typer.testing import CliRunner
 
 import atlas.build
+import atlas.registered
 from analysis.check_report import draw_finding, structure_of, write_check_report
 from atlas.cli import app
 from atlas.data.dataset import Dataset
@@ -38,7 +39,7 @@ def registered(monkeypatch):
     def entry_points(*, group):
         return [entry] if group == atlas.build.CHECK_REPORTS else []
 
-    monkeypatch.setattr(atlas.build, "entry_points", entry_points)
+    monkeypatch.setattr(atlas.registered, "entry_points", entry_points)
 
 
 def test_every_finding_is_on_the_page_with_a_picture(slipped, tmp_path):

@@ -32,7 +32,7 @@ from analysis.tables.model_tables import (
 from analysis.tables.paper import Paper
 from analysis.tables.section_profiles import COLUMNS as PROFILE_COLUMNS
 from analysis.tables.section_profiles import profile_table
-from analysis.tables.sources import NEEDS_ANNOTATIONS, Source, Stage, quiet
+from analysis.tables.sources import NEEDS_ANNOTATIONS, Source
 from analysis.variability.literature import COLUMNS as LITERATURE_COLUMNS
 from analysis.variability.literature import beside_literature
 from analysis.variability.neighbours import COLUMNS as NEIGHBOUR_COLUMNS
@@ -41,6 +41,7 @@ from analysis.variability.published import beside_published
 from analysis.variability.segment_tables import summarise_anchors, summarise_segments
 from analysis.variability.spread import COLUMNS as SPREAD_COLUMNS
 from analysis.variability.spread import alignment_spread
+from atlas.stages import Stage, quiet
 
 FEW = "needs at least two subjects"
 NO_MODEL = "needs a model of shape"

@@ -17,10 +17,11 @@ from analysis.tables.markup import escape_markdown, latex_document
 from analysis.tables.page import all_tables_page
 from analysis.tables.paper import Paper, paper_table
 from analysis.tables.rounding import RULE
-from analysis.tables.sources import Source, Stage, read_source
+from analysis.tables.sources import Source, read_source
 from analysis.tables.typeset import check_formats, write_table
 from atlas.build import ATTRIBUTION, DISCLAIMER
 from atlas.files import new_folder, write_file
+from atlas.stages import Stage, quiet
 
 # Only a folder of tables holds it: a build or an evaluation is never taken for one.
 PROOF = "tables.json"
@@ -34,7 +35,7 @@ def write_tables_folder(
     formats: Iterable[str],
     figures: bool,
     seed: int = 0,
-    stage: Stage = lambda _name: None,
+    stage: Stage = quiet,
 ) -> list[str]:
     """Write every table of a group in some formats, figures, and what they say.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from atlas.data.dataset import Dataset, read_dataset
 from atlas.errors import AtlasError
 from atlas.shape.landmarks import subject_anatomy
 from atlas.shape.scheme import Anatomy
+from atlas.stages import Stage, quiet
 from atlas.store import Atlas, load_atlas
 
 NEEDS_ANNOTATIONS = (
@@ -21,12 +22,6 @@ LANDMARK_SHAPES = (
     "Measures are those of the landmark shapes in the model: the dura over the extent that all "
     "subjects share, traced lengths short by up to one landmark spacing"
 )
-
-Stage = Callable[[str], None]
-
-
-def quiet(_name: str) -> None:
-    """Say nothing of the stages."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,11 +32,11 @@ def overlay(
 ) -> None:
     """Draw contours and root points over the CISS image, ganglia over T2-TSE, to judge them."""
     with plain_errors():
-        from importlib.metadata import entry_points
+        from atlas.registered import registered
 
         numbers = _numbers(slices)
         lost: list[str] = []
-        for entry in sorted(entry_points(group=OVERLAYS), key=lambda e: e.name):
+        for entry in registered(OVERLAYS):
             draw = entry.load()
             lost += draw(
                 dataset,

@@ -28,10 +28,10 @@ def tables(
 ) -> None:
     """Write every table of a group as a paper needs it: intervals, tests, figures."""
     with plain_errors(), progress() as stage:
-        from importlib.metadata import entry_points
+        from atlas.registered import registered
 
         lost: list[str] = []
-        for entry in sorted(entry_points(group=TABLES), key=lambda e: e.name):
+        for entry in registered(TABLES):
             write = entry.load()
             lost += write(source, out, formats=formats.split(","), figures=figures, stage=stage)
     for line in lost:

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from atlas.mesh.rules import RULES
 from atlas.mesh.validity import check_many
+from atlas.registered import registered
 from atlas.sampling.conditions import condition_on_covariates, vary_structure
 from atlas.sampling.designs import Design, SamplingError
 from atlas.sampling.drawing import Plan
@@ -158,7 +158,7 @@ def measure_function() -> MeasureFunction:
     SamplingError
         Nobody did.
     """
-    for entry in sorted(entry_points(group=MEASURES), key=lambda e: e.name):
+    for entry in registered(MEASURES):
         return entry.load()
     raise SamplingError(f"measures: expected an entry point {MEASURES}, got none; install again")
 
