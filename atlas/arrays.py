@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import numpy as np
 
 
@@ -13,6 +15,8 @@ def read_only(
     dtype: type = float,
 ) -> np.ndarray:
     """Copy values into a read-only array of the stated shape.
+
+    An array that nobody can write to any more is taken as it is.
 
     Parameters
     ----------
@@ -28,14 +32,14 @@ def read_only(
     Returns
     -------
     ndarray
-        A C-contiguous copy with ``writeable=False``.
+        C-contiguous, with ``writeable=False``.
 
     Raises
     ------
     ValueError
         The shape is another one; the text says expected and got.
     """
-    array: np.ndarray = np.array(values, dtype=dtype, order="C", copy=True)
+    array = values if _rests(values, dtype) else np.array(values, dtype=dtype, order="C", copy=True)
     fits = array.ndim == len(shape) and all(
         want is None or want == have for want, have in zip(shape, array.shape, strict=True)
     )
@@ -44,3 +48,20 @@ def read_only(
         raise ValueError(f"{name}: expected an array of shape {want}, got {array.shape}")
     array.flags.writeable = False
     return array
+
+
+def freeze(array: np.ndarray) -> np.ndarray:
+    """Hand an array over: read-only from here on, so that :func:`read_only` need not copy it."""
+    array.flags.writeable = False
+    return array
+
+
+def _rests(values: object, dtype: type) -> TypeGuard[np.ndarray]:
+    """Whether values are an array as wanted that owns its data and cannot be written to."""
+    return (
+        isinstance(values, np.ndarray)
+        and values.dtype == dtype
+        and values.flags.c_contiguous
+        and not values.flags.writeable
+        and values.base is None
+    )

@@ -5,7 +5,8 @@ import pytest
 import specimens
 from scipy.spatial.transform import Rotation
 
-from atlas.shape.alignment import AlignmentError, align, anchor_weights, canonical_axes
+from atlas.shape.alignment import AlignmentError, align, anchor_weights
+from atlas.shape.axes import canonical_axes
 from atlas.shape.landmarks import LandmarkSet, place_landmarks
 from atlas.shape.scheme import LandmarkScheme, Status
 

@@ -13,6 +13,7 @@ from atlas.build import build_atlas
 from atlas.data.dataset import Dataset, DatasetError
 from atlas.data.subject import ROOT_KEYS, RootKey, Severity, Subject
 from atlas.shape.alignment import AlignmentError, align
+from atlas.shape.group import MemoryGroup
 from atlas.shape.handedness import dorsal_offset, refuse_wrong_handed
 from atlas.shape.landmarks import LandmarkSet, place_landmarks
 from atlas.shape.plausibility import find_implausible, reversed_roots
@@ -139,7 +140,7 @@ def test_the_real_subject_has_no_reversed_root(real_subject):
 def test_wrong_sides_are_refused_by_name_in_any_pose(change, posed):
     landmarks = place_landmarks(dataset_with(change, posed=posed), SMALL)
     with pytest.raises(AlignmentError, match=r"^sub-03 \(-\d\.\d mm\): expected roots dorsal of"):
-        refuse_wrong_handed(landmarks)
+        refuse_wrong_handed(MemoryGroup(landmarks))
 
 
 @WRONG_HANDED
@@ -150,7 +151,7 @@ def test_the_decomposition_refuses_wrong_sides_by_name(change):
 
 @pytest.mark.parametrize("posed", [False, True])
 def test_sound_subjects_are_of_one_hand_in_any_pose(posed):
-    refuse_wrong_handed(place_landmarks(dataset_with(lambda s: s, posed=posed), SMALL))
+    refuse_wrong_handed(MemoryGroup(place_landmarks(dataset_with(lambda s: s, posed=posed), SMALL)))
 
 
 def test_one_subject_is_held_against_a_finished_group():
@@ -160,9 +161,9 @@ def test_one_subject_is_held_against_a_finished_group():
         place_landmarks(Dataset("", (change(SOUND.subjects[VICTIM]),)), SMALL)
         for change in (lambda s: s, mirrored)
     ]
-    refuse_wrong_handed(alone[0], group_mm=group_mm)
+    refuse_wrong_handed(MemoryGroup(alone[0]), group_mm=group_mm)
     with pytest.raises(AlignmentError, match=r"^sub-03 \(-"):
-        refuse_wrong_handed(alone[1], group_mm=group_mm)
+        refuse_wrong_handed(MemoryGroup(alone[1]), group_mm=group_mm)
 
 
 def test_motion_keeps_the_dorsal_offset_and_reflection_turns_its_sign():
@@ -197,4 +198,4 @@ def test_without_pairs_or_rings_handedness_is_not_judged():
     points[1, SMALL.span("dura")] = np.nan
     assert np.isnan([dorsal_offset(p, SMALL) for p in points[:2]]).all()
     status = np.where(np.isnan(points).any(axis=2), Status.MISSING, landmarks.status)
-    refuse_wrong_handed(LandmarkSet(landmarks.subject_ids, SMALL, points, status))
+    refuse_wrong_handed(MemoryGroup(LandmarkSet(landmarks.subject_ids, SMALL, points, status)))

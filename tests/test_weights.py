@@ -7,6 +7,7 @@ from populations import SMALL
 
 from atlas.shape.alignment import align, centroid_size
 from atlas.shape.estimation import fit_shape_model
+from atlas.shape.group import MemoryGroup
 from atlas.shape.landmarks import place_landmarks
 from atlas.shape.weights import WeightsError, landmark_weights, represented_area
 
@@ -22,13 +23,13 @@ def totals(scheme, weights):
 
 @pytest.mark.parametrize("kind", ["landmark", "structure", "area"])
 def test_weights_have_mean_one_and_are_positive(landmarks, kind):
-    weights = landmark_weights(SMALL, kind, landmarks.points)
+    weights = landmark_weights(MemoryGroup(landmarks), kind)
     assert weights.mean() == pytest.approx(1)
     assert (weights > 0).all()
 
 
 def test_by_structure_every_block_has_the_same_total(landmarks):
-    total = totals(SMALL, landmark_weights(SMALL, "structure", landmarks.points))
+    total = totals(SMALL, landmark_weights(MemoryGroup(landmarks), "structure"))
     assert np.ptp(list(total.values())) < 1e-9
 
 
@@ -43,7 +44,7 @@ def test_by_area_a_block_counts_by_its_surface(landmarks):
     root = landmarks.points[:, SMALL.span("root/S2/left")]
     length = np.linalg.norm(np.diff(root, axis=1), axis=2).sum(axis=1).mean()
     assert area["root/S2/left"] == pytest.approx(np.pi * length, rel=1e-9)
-    total = totals(SMALL, landmark_weights(SMALL, "area", landmarks.points))
+    total = totals(SMALL, landmark_weights(MemoryGroup(landmarks), "area"))
     ratio = total["dura"] / total["root/S2/left"]
     assert ratio == pytest.approx(area["dura"] / area["root/S2/left"])
 

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas.arrays import read_only
+from atlas.arrays import freeze, read_only
 from atlas.display import summary_html
-from atlas.shape.completion import Rest, complete, factors_of_whole_shapes, settle
+from atlas.shape.completion import VARIANCE_HELD, Target, settle, weighted_shapes
 from atlas.shape.components import Factors
+from atlas.shape.group import Block, MemoryGroup
 from atlas.shape.handedness import dorsal_offset, refuse_wrong_handed
 from atlas.shape.landmarks import LandmarkSet
-from atlas.shape.pose import AlignmentError, Motion, Pose, anchor_weights, centroid_size
-from atlas.shape.scheme import LandmarkScheme, Status
-from atlas.shape.transforms import frame, is_mirrored, line_direction
-from atlas.shape.weights import landmark_weights
+from atlas.shape.leading import array_components
+from atlas.shape.pose import AlignmentError, Choices, anchor_weights, centroid_size
+from atlas.shape.registration import Registration, onto, refuse_lost_anchor, register
+from atlas.shape.scheme import Status
 
 __all__ = [
     "Alignment",
@@ -28,17 +29,8 @@ __all__ = [
     "align_alike",
     "align_onto",
     "anchor_weights",
-    "canonical_axes",
     "centroid_size",
 ]
-
-ROTATIONS = ("full", "axial", "none")
-SCALINGS = ("none", "unit")
-# Generalised Procrustes converges linearly, by a factor of the order of the shape variance over
-# the size: some ten rounds; the limit only stops what does not converge at all.
-MAXIMUM_ITERATIONS = 200
-# Change of the mean from round to round over its size.
-TOLERANCE = 1e-13
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +92,10 @@ class Alignment:
         }
         for name, shape in shapes.items():
             object.__setattr__(self, name, read_only(getattr(self, name), shape, name))
+
+    def aligned(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """Points and completed shapes of a block of the subjects, each (S, L, 3)."""
+        return self.points[block.where], self.completed[block.where]
 
     def _repr_html_(self) -> str:
         spread = np.linalg.norm(self.points - self.mean, axis=2)
@@ -171,28 +167,9 @@ def align(
     group (probabilistic ones, see :mod:`atlas.shape.ppca`) expect them, given what is there, and
     the group is aligned again, until both rest.
     """
-    _refuse_unknown(rotation=(rotation, ROTATIONS), scale=(scale, SCALINGS))
-    anchor = anchor or landmarks.scheme.origin
-    emphasis = landmark_weights(landmarks.scheme, weights, landmarks.points)
-    pose = Pose.of(landmarks.points, landmarks, anchor, emphasis)
-    _refuse_landmarks_nobody_has(landmarks, pose.present)
-    rest = _rest(pose, _first_rotations(landmarks, rotation), rotation, scale)
-    _refuse_mirrored(landmarks, pose, rest.mean, rest.motion.places)
-    refuse_wrong_handed(landmarks)
-    factors = None
-    if not pose.present.all():
-        pose, rest, factors = complete(landmarks, pose, rest, (anchor, rotation, scale))
-    canonical = _canonical_rotation(rest.mean, landmarks.scheme, rotation)
-    return _aligned(
-        landmarks,
-        pose,
-        rest.motion.turned(canonical),
-        mean=rest.mean @ canonical.T,
-        factors=factors and factors.turned(canonical),
-        choices=(anchor, rotation, scale, weights),
-        rounds=rest.rounds,
-        converged=rest.converged,
-    )
+    group = MemoryGroup(landmarks)
+    found = register(group, anchor=anchor, rotation=rotation, scale=scale, weights=weights)
+    return _aligned(group, found)
 
 
 def align_alike(landmarks: LandmarkSet, reference: Alignment) -> Alignment:
@@ -231,160 +208,72 @@ def align_onto(landmarks: LandmarkSet, reference: Alignment) -> Alignment:
             "landmarks: expected the scheme of the finished model, depths included, got another; "
             "place them with scheme=alignment.landmarks.scheme"
         )
-    rotation, scale = reference.rotations, reference.scaling
-    pose = Pose.of(landmarks.points, landmarks, reference.anchor, reference.weights)
-    size = _reference_size(reference) if scale == "unit" else None
-    motion = pose.onto(reference.mean, rotation, scale, size=size)
-    _refuse_mirrored(landmarks, pose, reference.mean, motion.places)
-    refuse_wrong_handed(
-        landmarks, group_mm=dorsal_offset(reference.mean, reference.landmarks.scheme)
-    )
+    group = MemoryGroup(landmarks)
+    held = anchor_weights(landmarks.scheme, reference.anchor)
+    refuse_lost_anchor(group, held, reference.anchor, among_others=True)
+    choices = Choices(held, reference.weights, reference.rotations, reference.scaling)
+    size = _reference_size(reference)
+    motion = onto(group, reference.mean, choices, size)
+    refuse_wrong_handed(group, group_mm=dorsal_offset(reference.mean, reference.landmarks.scheme))
     factors, settled = None, True
-    if not pose.present.all():
-        factors = reference.factors or factors_of_whole_shapes(
-            reference.completed, reference.weights
-        )
-        choices = (reference.anchor, rotation, scale)
-        pose, motion, settled = settle(
-            landmarks,
-            pose,
-            motion,
-            mean=reference.mean,
-            factors=factors,
-            choices=choices,
-            size=size,
-        )
+    if not group.whole:
+        factors = reference.factors or _factors_of_whole_shapes(reference)
+        target = Target(reference.mean, factors, choices, size)
+        motion, settled = settle(group, motion, target)
     return _aligned(
-        landmarks,
-        pose,
-        motion,
-        mean=reference.mean,
-        factors=factors,
-        choices=(reference.anchor, rotation, scale, reference.weighting),
-        rounds=1,
-        converged=settled,
+        group,
+        Registration(
+            mean=reference.mean,
+            motion=motion,
+            factors=factors,
+            weights=reference.weights,
+            anchor=reference.anchor,
+            rotations=reference.rotations,
+            scaling=reference.scaling,
+            weighting=reference.weighting,
+            size=size,
+            n_iterations=1,
+            converged=settled,
+        ),
     )
 
 
-def _rest(pose: Pose, turns: np.ndarray, rotation: str, scale: str) -> Rest:
-    """Mean and motions by turns until the mean rests."""
-    mean = pose.mean(Motion(np.ones(len(turns)), turns, np.zeros((len(turns), 3))))
-    change, rounds = np.inf, 0
-    while change > TOLERANCE and rounds < MAXIMUM_ITERATIONS:
-        motion = pose.onto(mean, rotation, scale)
-        # The anchor of the mean stays where it is: at the origin.
-        updated = pose.mean(motion.centred())
-        change = float(np.linalg.norm(updated - mean) / np.linalg.norm(updated))
-        mean, rounds = updated, rounds + 1
-    return Rest(mean, pose.onto(mean, rotation, scale), rounds, change <= TOLERANCE)
-
-
-def _aligned(
-    landmarks: LandmarkSet,
-    pose: Pose,
-    motion: Motion,
-    *,
-    mean: np.ndarray,
-    factors: Factors | None,
-    choices: tuple[str, str, str, str],
-    rounds: int,
-    converged: bool,
-) -> Alignment:
-    anchor, rotation, scale, weights = choices
-    completed = pose.moved(motion)
-    missing = landmarks.status == Status.MISSING
+def _aligned(group: MemoryGroup, found: Registration) -> Alignment:
+    points, completed = found.aligned(group.block)
+    freeze(points)
     return Alignment(
-        landmarks=landmarks,
-        points=np.where(missing[..., None], np.nan, completed),
-        completed=completed,
-        factors=factors,
-        mean=mean,
-        rotation=motion.turns,
-        scale=motion.scales,
-        translation=pose.translation(motion),
-        weights=pose.emphasis,
-        anchor=anchor,
-        rotations=rotation,
-        scaling=scale,
-        weighting=weights,
-        n_iterations=rounds,
-        converged=converged,
+        landmarks=group.landmarks,
+        points=points,
+        completed=freeze(completed),
+        factors=found.factors,
+        mean=found.mean,
+        rotation=found.motion.turns,
+        scale=found.motion.scales,
+        translation=found.motion.shifts,
+        weights=found.weights,
+        anchor=found.anchor,
+        rotations=found.rotations,
+        scaling=found.scaling,
+        weighting=found.weighting,
+        n_iterations=found.n_iterations,
+        converged=found.converged,
     )
 
 
 def _reference_size(reference: Alignment) -> float:
-    """The size every subject of an alignment was brought to."""
+    """The size every subject of an alignment was brought to; 1 where sizes were kept."""
+    if reference.scaling == "none":
+        return 1.0
     weights = np.broadcast_to(reference.weights, reference.completed.shape[:2])
     return float(centroid_size(reference.completed, weights).mean())
 
 
-def _refuse_unknown(**choices: tuple[str, tuple[str, ...]]) -> None:
-    for name, (value, known) in choices.items():
-        if value not in known:
-            raise AlignmentError(f"{name}: expected one of {known}, got {value!r}")
-
-
-def canonical_axes(points: np.ndarray, scheme: LandmarkScheme) -> np.ndarray:
-    """Axes of one shape: z along its sac, x from right roots to left.
-
-    Parameters
-    ----------
-    points : (L, 3) float
-        NaN where missing.
-    scheme : LandmarkScheme
-
-    Returns
-    -------
-    (3, 3) float
-        Columns left, dorsal, rostral; the LPS x axis stands for left where no pair of roots is
-        there.
-    """
-    dura = scheme.block("dura")
-    rings = points[scheme.span("dura")].reshape(dura.levels, dura.around, 3).mean(axis=1)
-    rings = rings[~np.isnan(rings).any(axis=1)]
-    left = np.array(["/left/" in name for name in scheme.names])
-    across = points[left] - points[scheme.mirror[left]]
-    across = across[~np.isnan(across).any(axis=1)]
-    sideways = across.mean(axis=0) if len(across) else np.array([1.0, 0.0, 0.0])
-    return frame(sideways, line_direction(rings))
-
-
-def _first_rotations(landmarks: LandmarkSet, rotation: str) -> np.ndarray:
-    """Each subject into its own canonical axes, so that the pose it came in does not matter."""
-    turns = np.tile(np.eye(3), (len(landmarks.subject_ids), 1, 1))
-    if rotation != "none":
-        for i, points in enumerate(landmarks.points):
-            turns[i] = _canonical_rotation(points, landmarks.scheme, rotation)
-    return turns
-
-
-def _canonical_rotation(points: np.ndarray, scheme: LandmarkScheme, rotation: str) -> np.ndarray:
-    """Rotation of a shape into canonical axes, as far as the freedom asked for allows."""
-    if rotation == "none":
-        return np.eye(3)
-    axes = canonical_axes(points, scheme)
-    if rotation == "axial":
-        axes = frame(axes[:, 0], np.array([0.0, 0.0, 1.0]))
-    return axes.T
-
-
-def _refuse_landmarks_nobody_has(landmarks: LandmarkSet, present: np.ndarray) -> None:
-    lost = np.flatnonzero(present.sum(axis=0) == 0)
-    if len(lost):
-        names = landmarks.scheme.names
-        raise AlignmentError(
-            f"expected every landmark in at least one subject, got none for {len(lost)} "
-            f"({names[lost[0]]} to {names[lost[-1]]}); leave the structure out of the scheme"
-        )
-
-
-def _refuse_mirrored(
-    landmarks: LandmarkSet, pose: Pose, mean: np.ndarray, places: np.ndarray
-) -> None:
-    mirrored = is_mirrored(pose.covariance(mean, places))
-    if mirrored.any():
-        named = ", ".join(np.array(landmarks.subject_ids)[mirrored])
-        raise AlignmentError(
-            f"{named}: expected a specimen of the same handedness as the others, got a mirror "
-            "image; check its left and right and the coordinate system of its files"
-        )
+def _factors_of_whole_shapes(reference: Alignment) -> Factors:
+    """What whole shapes say about one another: the components that hold 99 %."""
+    weighted = weighted_shapes(reference.completed, reference.weights)
+    mean = weighted.mean(axis=0)
+    limit = max(len(weighted) - 2, 1)
+    found = array_components((weighted - mean).reshape(len(weighted), -1), held=VARIANCE_HELD)
+    k = min(len(found.variance), limit)
+    rest = found.total - float(found.variance[:k].sum())
+    return Factors.leading(mean, found.modes[:k], found.variance[:k], rest=rest)

@@ -1,4 +1,8 @@
-"""What is missing is put where the group expects it, and the group is aligned again, by turns."""
+"""Missing landmarks at their expected places, with the model in the loop of alignment.
+
+A subject of which a part is missing would be turned by what it has alone, and its shape would
+leak into its pose.  Expectation and pose therefore take turns until both rest.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas.shape.components import Factors, signal_modes
-from atlas.shape.landmarks import LandmarkSet
-from atlas.shape.pose import Motion, Pose
-from atlas.shape.ppca import fit_factors
-from atlas.shape.scheme import Status
+from atlas.shape.components import Factors
+from atlas.shape.group import Block, Group, total
+from atlas.shape.leading import group_components
+from atlas.shape.pose import Choices, Motion, Pose
+from atlas.shape.ppca import Moments, Patterns, apart, climb, expectation
 
 # With the expectation of missing landmarks in the loop it converges more slowly: what is told by
 # the shapes about the pose and by the pose about the shapes has to settle.
@@ -18,83 +22,216 @@ MAXIMUM_ROUNDS = 300
 ROUNDS_BETWEEN = 5
 GROUP_REST = 1e-7
 REST = 1e-13
+# Share of the variance of the landmarks everybody has that stands for signal.
+VARIANCE_HELD = 0.99
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rest:
-    """A mean that rests, the motions onto it, and how it came to rest."""
+    """A mean (L, 3) that rests, the motions onto it, and how it came to rest."""
 
     mean: np.ndarray
     motion: Motion
+    size: float
+    factors: Factors
     rounds: int
     converged: bool
 
 
-def complete(
-    landmarks: LandmarkSet, pose: Pose, rest: Rest, choices: tuple[str, str, str]
-) -> tuple[Pose, Rest, Factors]:
-    """Expectation of what is missing and alignment by turns, until the shapes rest."""
-    anchor, rotation, scale = choices
-    present = pose.present > 0
-    motion, mean, change, rounds = rest.motion, rest.mean, np.inf, rest.rounds
-    shapes = np.where(present[..., None], pose.moved(motion), mean)
-    weighted = weighted_shapes(shapes, pose.emphasis)
-    factors = Factors.of(weighted, signal_modes(weighted, present))
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """What subjects are brought to: a mean (L, 3), factors for their gaps, choices, a size."""
+
+    mean: np.ndarray
+    factors: Factors
+    choices: Choices
+    size: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """What a round leaves of each subject.
+
+    Parameters
+    ----------
+    motion : Motion
+    filled_by : Motion or None
+        Gaps stand where ``factors`` expect them given what these motions make of the rest; with
+        None they lie on the mean.
+    factors : Factors or None
+    """
+
+    motion: Motion
+    filled_by: Motion | None
+    factors: Factors | None
+
+    def __getitem__(self, where: slice) -> State:
+        filled_by = None if self.filled_by is None else self.filled_by[where]
+        return State(self.motion[where], filled_by, self.factors)
+
+
+def complete(group: Group, mean: np.ndarray, motion: Motion, size: float, choices: Choices) -> Rest:
+    """Expectation of what is missing and alignment by turns, until the shapes rest.
+
+    Parameters
+    ----------
+    group : Group
+        With gaps.
+    mean : (L, 3) float
+        Of the alignment by what each subject has.
+    motion : Motion
+        Of that alignment.
+    size : float
+        To which sizes are brought, where they are made alike.
+    choices : Choices
+
+    Returns
+    -------
+    Rest
+    """
+    common, different = _patterns(group)
+    rows = (mean, choices.weights)
+    n, signal = len(group.subject_ids), None
+    limit = max(n - 2, 1)
+    if common.any():
+        shared = (mean, choices.weights * common)
+        found = group_components(group, _deviations, *shared, own=(motion,), held=VARIANCE_HELD)
+        signal = min(len(found.variance), limit)
+    leading = group_components(group, _deviations, *rows, own=(motion,), k=signal or limit)
+    root = np.sqrt(choices.weights)[:, None]
+    factors = Factors.leading(
+        root * mean,
+        leading.modes,
+        leading.variance,
+        rest=leading.total - float(leading.variance.sum()),
+    )
+    patterns = Patterns.of(different)
+    state, change, rounds = State(motion, None, None), np.inf, 0
     while change > GROUP_REST and rounds < MAXIMUM_ROUNDS:
-        before, weighted = shapes, weighted_shapes(shapes, pose.emphasis)
-        factors = fit_factors(weighted, present, start=factors, rounds=ROUNDS_BETWEEN).factors
-        pose = _filled(landmarks, pose, motion, factors, anchor)
-        motion = pose.onto(mean, rotation, scale)
-        shapes = pose.moved(motion)
-        mean = shapes.mean(axis=0)
-        change = float(np.linalg.norm(shapes - before) / np.linalg.norm(shapes))
+        factors = _climbed(group, state.motion, factors, choices, patterns)
+        target = Target(mean, factors, choices)
+        after, size = _posed(group, state.motion, target)
+        sums: _ShapeSums = total(group.each(_change, target, own=(state, after)))
+        state = State(after, state.motion, factors)
+        mean, change = sums.shapes / n, float(np.sqrt(sums.moved / sums.squares))
         rounds += 1
     # Mean and factors now stand; each subject comes to rest on them as a new one would.
-    pose, motion, settled = settle(
-        landmarks, pose, motion, mean=mean, factors=factors, choices=choices
-    )
-    return pose, Rest(mean, motion, rounds, settled and change <= GROUP_REST), factors
+    motion, settled = settle(group, state.motion, Target(mean, factors, choices, size))
+    return Rest(mean, motion, size, factors, rounds, settled and change <= GROUP_REST)
 
 
-def settle(
-    landmarks: LandmarkSet,
-    pose: Pose,
-    motion: Motion,
-    *,
-    mean: np.ndarray,
-    factors: Factors,
-    choices: tuple[str, str, str],
-    size: float | None = None,
-) -> tuple[Pose, Motion, bool]:
+def settle(group: Group, motion: Motion, target: Target) -> tuple[Motion, bool]:
     """Expectation and pose by turns with the group held fixed, until the shapes rest."""
-    anchor, rotation, scale = choices
-    shapes, change, rounds = pose.moved(motion), np.inf, 0
+    found = list(group.each(_settled, target, own=(motion,)))
+    return Motion.joined([part for part, _ in found]), all(rests for _, rests in found)
+
+
+def _settled(block: Block, motion: Motion, target: Target) -> tuple[Motion, bool]:
+    shapes, change, rounds = np.zeros((1, 1, 3)), np.inf, 0
     while change > REST and rounds < MAXIMUM_ROUNDS:
         before = shapes
-        pose = _filled(landmarks, pose, motion, factors, anchor)
-        motion = pose.onto(mean, rotation, scale, size=size)
-        shapes = pose.moved(motion)
+        raw = _filled(block, motion, target.factors, target.choices)
+        motion = _onto(raw, target)
+        shapes = motion.moved(raw)
         change = float(np.linalg.norm(shapes - before) / np.linalg.norm(shapes))
         rounds += 1
-    return pose, motion, change <= REST
+    return motion, change <= REST
 
 
-def factors_of_whole_shapes(shapes: np.ndarray, weights: np.ndarray) -> Factors:
-    """What whole shapes (S, L, 3) say about one another: the components that hold 99 %."""
-    weighted = weighted_shapes(shapes, weights)
-    everything = np.ones(weighted.shape[:2], dtype=bool)
-    return Factors.of(weighted, signal_modes(weighted, everything))
+def _patterns(group: Group) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks (L,) that every subject has, and where neighbours (L - 1,) differ in any."""
+    common = np.ones(group.scheme.size, dtype=bool)
+    different = np.zeros(group.scheme.size - 1, dtype=bool)
+    for everybody, anybody in group.each(_pattern):
+        common &= everybody
+        different |= anybody
+    return common, different
 
 
-def _filled(
-    landmarks: LandmarkSet, pose: Pose, motion: Motion, factors: Factors, anchor: str
-) -> Pose:
-    """The pose of subjects whose missing landmarks stand where they are expected."""
-    present = landmarks.status != Status.MISSING
-    weighted = weighted_shapes(pose.moved(motion), pose.emphasis)
-    expected = weighted_shapes(factors.expected(weighted, present), 1 / pose.emphasis)
-    raw = np.where(present[..., None], landmarks.points, pose.back(motion, expected))
-    return Pose.of(raw, landmarks, anchor, pose.emphasis)
+def _pattern(block: Block) -> tuple[np.ndarray, np.ndarray]:
+    everybody: np.ndarray = block.present.all(axis=0)
+    return everybody, apart(block.present)
+
+
+def _deviations(block: Block, motion: Motion, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted deviations (S, 3 L) from a mean, on which missing landmarks lie."""
+    apart_from = motion.moved(block.landmarks.points) - mean
+    apart_from = np.where(block.present[..., None], apart_from, 0.0)
+    weighted: np.ndarray = (np.sqrt(weights)[:, None] * apart_from).reshape(len(apart_from), -1)
+    return weighted
+
+
+def _climbed(
+    group: Group, motion: Motion, factors: Factors, choices: Choices, patterns: Patterns
+) -> Factors:
+    """Some rounds of expectation-maximisation with the poses held fixed."""
+
+    def expect(factors: Factors) -> Moments:
+        shared = (factors, choices.weights, patterns)
+        moments: Moments = total(group.each(_expected, *shared, own=(motion,)))
+        return moments
+
+    return climb(expect, factors, patterns=patterns, rounds=ROUNDS_BETWEEN).factors
+
+
+def _expected(
+    block: Block, motion: Motion, factors: Factors, weights: np.ndarray, patterns: Patterns
+) -> Moments:
+    y = weighted_shapes(motion.moved(block.landmarks.points), weights)
+    return expectation(y, block.present, factors, patterns=patterns)
+
+
+def _posed(group: Group, motion: Motion, target: Target) -> tuple[Motion, float]:
+    """Motions of filled subjects onto a mean, and the size they are brought to."""
+    after = Motion.joined(list(group.each(_pose, target, own=(motion,))))
+    if target.choices.scale == "none":
+        return after, 1.0
+    size = float((1 / after.scales).mean())
+    return after.resized(size, about=target.choices.anchor @ target.mean), size
+
+
+def _pose(block: Block, motion: Motion, target: Target) -> Motion:
+    return _onto(_filled(block, motion, target.factors, target.choices), target)
+
+
+def _onto(raw: np.ndarray, target: Target) -> Motion:
+    """Motions of whole subjects (S, L, 3) onto the mean."""
+    choices = target.choices
+    pose = Pose.of(raw, choices.anchor, choices.weights, whole=True)
+    return pose.onto(target.mean, choices.rotation, choices.scale, size=target.size)[0]
+
+
+def _filled(block: Block, motion: Motion, factors: Factors, choices: Choices) -> np.ndarray:
+    """Landmarks (S, L, 3) in each subject's own frame, missing ones where they are expected."""
+    points = block.landmarks.points
+    expected = factors.completed(motion.moved(points), block.present, choices.weights)
+    return np.where(block.present[..., None], points, motion.back(expected))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ShapeSums:
+    """Sum of shapes (L, 3), of squares of what they moved, and of their own, mm²."""
+
+    shapes: np.ndarray
+    moved: float
+    squares: float
+
+    def __add__(self, other: _ShapeSums) -> _ShapeSums:
+        return _ShapeSums(
+            self.shapes + other.shapes, self.moved + other.moved, self.squares + other.squares
+        )
+
+
+def _change(block: Block, state: State, after: Motion, target: Target) -> _ShapeSums:
+    """What shapes are after a round, and how far that is from what they were."""
+    if state.filled_by is None or state.factors is None:
+        start = state.motion.moved(block.landmarks.points)
+        start = np.where(block.present[..., None], start, target.mean)
+    else:
+        start = state.motion.moved(_filled(block, state.filled_by, state.factors, target.choices))
+    shapes = after.moved(_filled(block, state.motion, target.factors, target.choices))
+    moved = float(((shapes - start) ** 2).sum())
+    return _ShapeSums(shapes.sum(axis=0), moved, float((shapes**2).sum()))
 
 
 def weighted_shapes(shapes: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ from atlas.errors import AtlasError
 
 # Modes whose variance is less than this share of the first are rounding, not anatomy.
 RELATIVE_TOLERANCE = 1e-10
+# Modes less orthogonal than this are mended.
+ORTHOGONAL = 1e-12
 # Share of the variance of the landmarks everybody has that stands for signal.
 VARIANCE_HELD = 0.99
 
@@ -36,43 +38,34 @@ def principal_components(deviations: np.ndarray) -> tuple[np.ndarray, np.ndarray
     Notes
     -----
     ``X X^T`` (n, n) and ``X^T X`` (p, p) share their non-zero eigenvalues; from the first the
-    axes are ``X^T u / |X^T u|``, made orthonormal to rounding by a QR step.
+    axes are ``X^T u / |X^T u|``.  Where rounding has left them less than orthonormal, which it
+    does to small modes beside large ones, the Cholesky factor of their own Gram matrix mends it
+    from the largest down.
     """
     n, p = deviations.shape
-    if n <= p:
-        eigenvalues, u = np.linalg.eigh(deviations @ deviations.T)
-    else:
-        eigenvalues, u = np.linalg.eigh(deviations.T @ deviations)
+    gram = deviations @ deviations.T if n <= p else deviations.T @ deviations
+    eigenvalues, u = np.linalg.eigh(gram)
     eigenvalues, u = eigenvalues[::-1][: n - 1], u[:, ::-1][:, : n - 1]
     keep = eigenvalues > RELATIVE_TOLERANCE * max(eigenvalues[0], np.finfo(float).tiny)
     if not keep.any():
         raise ShapeModelError("expected shapes that differ, got the same shape in every subject")
-    axes = deviations.T @ u[:, keep] if n <= p else u[:, keep]
-    q, r = np.linalg.qr(axes)
-    return (q * np.sign(np.diag(r))).T, eigenvalues[keep] / (n - 1)
+    if n > p:
+        return np.ascontiguousarray(u[:, keep].T), eigenvalues[keep] / (n - 1)
+    modes = u[:, keep].T @ deviations
+    modes /= np.sqrt((modes**2).sum(axis=1, keepdims=True))
+    return _orthonormal(modes), eigenvalues[keep] / (n - 1)
 
 
-def signal_modes(points: np.ndarray, present: np.ndarray) -> int:
-    """How many modes hold 99 % of the variance of the landmarks that every shape has.
+def _orthonormal(modes: np.ndarray) -> np.ndarray:
+    """Rows (K, p) of length 1 that are nearly orthogonal, made so to rounding."""
+    probe = np.resize([1.0, -1.0, 0.5], len(modes))
+    if np.abs(modes @ (probe @ modes) - probe).max() <= ORTHOGONAL:
+        return modes
+    from scipy.linalg import solve_triangular
 
-    Parameters
-    ----------
-    points : (S, L, 3) float
-        Weighted; ignored where not present.
-    present : (S, L) bool
-
-    Returns
-    -------
-    int
-        1 to S - 2: noise needs what is left.
-    """
-    common = points[:, present.all(axis=0)].reshape(len(points), -1)
-    limit = max(len(points) - 2, 1)
-    if not common.size:
-        return limit
-    variance = principal_components(common - common.mean(axis=0))[1]
-    share = np.cumsum(variance) / variance.sum()
-    return min(int(np.searchsorted(share, VARIANCE_HELD)) + 1, limit)
+    factor = np.linalg.cholesky(modes @ modes.T)
+    mended: np.ndarray = solve_triangular(factor, modes, lower=True, check_finite=False)
+    return mended
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,9 +93,16 @@ class Factors:
         mean = shapes.mean(axis=0)
         modes, variance = principal_components((shapes - mean).reshape(len(shapes), -1))
         k = min(k, len(variance))
-        rest = float(variance[k:].sum()) / (mean.size - k)
-        noise = max(rest, RELATIVE_TOLERANCE * float(variance[0]))
-        loadings = modes[:k].T * np.sqrt(np.maximum(variance[:k] - noise, 0.0))
+        return cls.leading(mean, modes[:k], variance[:k], rest=float(variance[k:].sum()))
+
+    @classmethod
+    def leading(
+        cls, mean: np.ndarray, modes: np.ndarray, variance: np.ndarray, *, rest: float
+    ) -> Factors:
+        """Of leading modes (K, 3 L) about a mean (L, 3); ``rest`` is the variance beyond them."""
+        k = len(variance)
+        noise = max(rest / (mean.size - k), RELATIVE_TOLERANCE * float(variance[0]))
+        loadings = modes.T * np.sqrt(np.maximum(variance - noise, 0.0))
         return cls(mean, loadings.reshape(*mean.shape, k), noise)
 
     def turned(self, rotation: np.ndarray) -> Factors:
@@ -113,15 +113,25 @@ class Factors:
     def expected(self, shapes: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Shapes (S, L, 3) with what is not present (S, L) replaced by its expectation."""
         filled = shapes.copy()
-        for i in np.flatnonzero(~present.all(axis=1)):
-            there = present[i]
-            scores = expected_scores(
-                self.loadings[there].reshape(-1, self.loadings.shape[2]),
-                (shapes[i] - self.mean)[there].ravel(),
-                self.noise,
-            )
-            filled[i, ~there] = self.mean[~there] + self.loadings[~there] @ scores
+        some = np.flatnonzero(~present.all(axis=1))
+        if not len(some):
+            return filled
+        k, there = self.loadings.shape[2], present[some]
+        deviation = np.where(there[..., None], shapes[some] - self.mean, 0.0)
+        inner = np.einsum("lck,lcj->lkj", self.loadings, self.loadings).reshape(-1, k * k)
+        information = self.noise * np.eye(k) + (there.astype(float) @ inner).reshape(-1, k, k)
+        flat = self.loadings.reshape(-1, k)
+        projected = deviation.reshape(len(some), -1) @ flat
+        scores = np.linalg.solve(information, projected[..., None])[..., 0]
+        expected = self.mean + (scores @ flat.T).reshape(-1, *self.mean.shape)
+        filled[some] = np.where(there[..., None], shapes[some], expected)
         return filled
+
+    def completed(self, points: np.ndarray, present: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Aligned points (S, L, 3), NaN where missing, with what these weighted factors expect."""
+        root = np.sqrt(weights)[:, None]
+        filled: np.ndarray = self.expected(points * root, present) / root
+        return np.where(present[..., None], points, filled)
 
 
 def expected_scores(loadings: np.ndarray, deviation: np.ndarray, noise: float) -> np.ndarray:

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 
+from atlas.arrays import freeze
 from atlas.shape.alignment import Alignment
-from atlas.shape.components import Factors, ShapeModelError, principal_components, signal_modes
-from atlas.shape.landmarks import LandmarkSet
+from atlas.shape.completion import VARIANCE_HELD
+from atlas.shape.components import RELATIVE_TOLERANCE, Factors, ShapeModelError
+from atlas.shape.group import Block, Group, MemoryGroup, total
+from atlas.shape.leading import group_components
 from atlas.shape.model import ShapeModel, mode_signs, weighted_modes
-from atlas.shape.ppca import fit_factors
+from atlas.shape.ppca import Moments, Patterns, apart, climb, expectation, runs_of
 from atlas.shape.scheme import Status
 
 BRIDGED = ("as-measured", "uncertain", "missing")
 
 
+class Placed(Protocol):
+    """Where the subjects of a group lie in a common frame: an alignment, or a registration."""
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean shape (L, 3), mm."""
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weights of the landmarks (L,)."""
+
+    def aligned(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """Points (S, L, 3), NaN where missing, and the same with what is expected there."""
+
+
 def fit_shape_model(
-    alignment: Alignment, *, n_modes: int | None = None, bridged: str = "as-measured"
+    alignment: Alignment,
+    *,
+    n_modes: int | None = None,
+    variance_held: float = 1.0,
+    bridged: str = "as-measured",
 ) -> ShapeModel:
     """Principal components of aligned shapes; probabilistic ones where landmarks are missing.
 
@@ -26,6 +51,9 @@ def fit_shape_model(
     n_modes : int, optional
         By default all S - 1 where nothing is missing.  Otherwise as many as hold 99 % of the
         variance of the landmarks that every subject has, at most S - 2: the noise needs the rest.
+    variance_held : float
+        Keep only the leading modes that hold this share of the variance; what the others hold is
+        noise.  Only these are worked out, which takes a fraction of the time in large groups.
     bridged : {"as-measured", "uncertain", "missing"}
         Bridged landmarks count like measured ones, with the noise of their bridge added, or not at
         all.  A landmark that no subject traced is uncertain even then: there is nothing else.
@@ -38,73 +66,214 @@ def fit_shape_model(
     Raises
     ------
     ShapeModelError
-        Fewer than two subjects, more modes than they allow, or no variation at all.
+        Fewer than two subjects, more modes than they allow, no share of the variance, or no
+        variation at all.
     """
-    ids = alignment.landmarks.subject_ids
-    if len(ids) < 2:
-        raise ShapeModelError(
-            f"expected at least 2 subjects for a model of variation, got {len(ids)}"
-        )
-    if n_modes is not None and not 1 <= n_modes < len(ids):
-        raise ShapeModelError(f"n_modes: expected 1 to {len(ids) - 1}, got {n_modes}")
-    present, extra = _grounds(alignment.landmarks, bridged)
-    if present.all() and not extra.any():
-        model = _closed_form(alignment)
-        return model if n_modes is None else model.truncate(min(n_modes, model.n_modes))
-    return _expectation_maximisation(alignment, present, extra, n_modes)
-
-
-def _grounds(landmarks: LandmarkSet, bridged: str) -> tuple[np.ndarray, np.ndarray]:
-    """Which landmarks count (S, L) and with what variance beyond the noise (S, L), mm²."""
-    if bridged not in BRIDGED:
-        raise ShapeModelError(f"bridged: expected one of {BRIDGED}, got {bridged!r}")
-    present = landmarks.status != Status.MISSING
-    extra = np.zeros(present.shape)
-    if bridged != "as-measured":
-        assert landmarks.bridge_sd is not None  # filled in at construction
-        gaps = landmarks.status == Status.BRIDGED
-        extra = np.where(gaps, landmarks.bridge_sd**2, 0.0)
-        if bridged == "missing":
-            traced = (landmarks.status == Status.MEASURED).any(axis=0)
-            present = present & ~(gaps & traced)
-    return present, extra
-
-
-def _closed_form(alignment: Alignment) -> ShapeModel:
-    count, n = alignment.points.shape[:2]
-    root = np.sqrt(alignment.weights)[:, None]
-    deviations = (root * (alignment.points - alignment.mean)).reshape(count, -1)
-    modes, variance = principal_components(deviations)
-    return _signed_model(alignment, alignment.mean, modes.reshape(-1, n, 3) / root, variance, 0.0)
-
-
-def _signed_model(
-    alignment: Alignment, mean: np.ndarray, modes: np.ndarray, variance: np.ndarray, noise: float
-) -> ShapeModel:
-    scheme = alignment.landmarks.scheme
-    return ShapeModel(
-        scheme=scheme,
-        mean=mean,
-        modes=modes * mode_signs(modes, scheme)[:, None, None],
-        variance=variance,
-        noise=noise,
-        n_subjects=len(alignment.points),
-        weights=alignment.weights,
+    return fit_group_model(
+        MemoryGroup(alignment.landmarks),
+        alignment,
+        n_modes=n_modes,
+        variance_held=variance_held,
+        bridged=bridged,
     )
 
 
-def _expectation_maximisation(
-    alignment: Alignment, present: np.ndarray, extra: np.ndarray, n_modes: int | None
+def fit_group_model(
+    group: Group,
+    placed: Placed,
+    *,
+    n_modes: int | None = None,
+    variance_held: float = 1.0,
+    bridged: str = "as-measured",
 ) -> ShapeModel:
-    count = len(present)
-    root = np.sqrt(alignment.weights)[:, None]
-    y = root * np.where(present[..., None], alignment.points - alignment.mean, 0.0)
-    k = n_modes or signal_modes(y, present)
+    """As :func:`fit_shape_model`, of a group that may lie anywhere.
+
+    Parameters
+    ----------
+    group : Group
+    placed : Placed
+        Where its subjects lie.
+    n_modes, variance_held, bridged
+        As there.
+
+    Returns
+    -------
+    ShapeModel
+    """
+    count = len(group.subject_ids)
+    if count < 2:
+        raise ShapeModelError(f"expected at least 2 subjects for a model of variation, got {count}")
+    if n_modes is not None and not 1 <= n_modes < count:
+        raise ShapeModelError(f"n_modes: expected 1 to {count - 1}, got {n_modes}")
+    if not 0 < variance_held <= 1:
+        raise ShapeModelError(f"variance_held: expected a share in (0, 1], got {variance_held}")
+    if bridged not in BRIDGED:
+        raise ShapeModelError(f"bridged: expected one of {BRIDGED}, got {bridged!r}")
+    grounds = _Grounds.of(group, bridged)
+    if grounds.plain:
+        return _closed_form(group, placed, n_modes, variance_held)
+    return _probabilistic(group, placed, grounds, n_modes)
+
+
+def _closed_form(
+    group: Group, placed: Placed, n_modes: int | None, variance_held: float
+) -> ShapeModel:
+    found = group_components(group, deviations, placed, k=n_modes, held=variance_held)
+    k, coordinates = len(found.variance), 3 * group.scheme.size
+    # Maximum likelihood of k factors (Tipping & Bishop 1999), as ShapeModel.truncate has it.
+    rest = max(found.total - float(found.variance.sum()), 0.0)
+    beyond = rest > RELATIVE_TOLERANCE * found.total
+    noise = rest / (coordinates - k) if beyond else 0.0
+    root = np.sqrt(placed.weights)[:, None]
+    modes = found.modes.reshape(k, -1, 3)
+    if (placed.weights != 1).any():
+        modes = modes / root
+    spread = _Spread(placed.mean, modes, found.variance - noise, noise)
+    return _signed_model(group, placed, spread)
+
+
+def deviations(block: Block, placed: Placed) -> np.ndarray:
+    """Weighted deviations (S, 3 L) of whole shapes from the mean."""
+    rows: np.ndarray = placed.aligned(block)[1] - placed.mean
+    if (placed.weights != 1).any():
+        rows *= np.sqrt(placed.weights)[:, None]
+    return rows.reshape(len(rows), -1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Spread:
+    """A mean (L, 3), modes (K, L, 3) about it with their variance (K,), and noise, in mm."""
+
+    mean: np.ndarray
+    modes: np.ndarray
+    variance: np.ndarray
+    noise: float
+
+
+def _signed_model(group: Group, placed: Placed, spread: _Spread) -> ShapeModel:
+    signs = mode_signs(spread.modes, group.scheme)
+    modes = spread.modes if (signs > 0).all() else spread.modes * signs[:, None, None]
+    return ShapeModel(
+        scheme=group.scheme,
+        mean=spread.mean,
+        modes=freeze(np.ascontiguousarray(modes)),
+        variance=spread.variance,
+        noise=spread.noise,
+        n_subjects=len(group.subject_ids),
+        weights=placed.weights,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Grounds:
+    """Which landmarks count, and how uncertain they are beyond the noise.
+
+    Parameters
+    ----------
+    bridged : str
+    traced : (L,) bool
+        Landmarks that any subject has measured: bridges are left out there alone.
+    common : (L,) bool
+        Landmarks that count in every subject.
+    apart : (L - 1,) bool
+        Where neighbours do not count in the same subjects.
+    plain : bool
+        Whether everything counts as measured.
+    """
+
+    bridged: str
+    traced: np.ndarray
+    common: np.ndarray
+    apart: np.ndarray
+    plain: bool
+
+    @classmethod
+    def of(cls, group: Group, bridged: str) -> _Grounds:
+        traced = np.zeros(group.scheme.size, dtype=bool)
+        if bridged == "missing":
+            for found in group.each(_traced):
+                traced |= found
+        common = np.ones(group.scheme.size, dtype=bool)
+        different = np.zeros(group.scheme.size - 1, dtype=bool)
+        certain = True
+        for everybody, differ, measured in group.each(_ground, bridged, traced):
+            common &= everybody
+            different |= differ
+            certain &= measured
+        return cls(bridged, traced, common, different, bool(common.all()) and certain)
+
+
+def _traced(block: Block) -> np.ndarray:
+    traced: np.ndarray = (block.landmarks.status == Status.MEASURED).any(axis=0)
+    return traced
+
+
+def _ground(block: Block, bridged: str, traced: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+    present, extra = _counted(block, bridged, traced)
+    everybody: np.ndarray = present.all(axis=0)
+    return everybody, apart(present), extra is None or not extra.any()
+
+
+def _counted(
+    block: Block, bridged: str, traced: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Which landmarks count (S, L) and with what variance beyond the noise (S, L), mm²."""
+    present = block.present
+    if bridged == "as-measured":
+        return present, None
+    assert block.landmarks.bridge_sd is not None  # filled in at construction
+    gaps = block.landmarks.status == Status.BRIDGED
+    if bridged == "missing":
+        present = present & ~(gaps & traced)
+    return present, np.where(gaps, block.landmarks.bridge_sd**2, 0.0)
+
+
+def _probabilistic(
+    group: Group, placed: Placed, grounds: _Grounds, n_modes: int | None
+) -> ShapeModel:
+    k = n_modes or _signal_modes(group, placed, grounds)
     # Missing entries begin where the alignment expects them.
-    start = Factors.of(root * (alignment.completed - alignment.mean), k)
-    fit = fit_factors(y, present, start=start, extra=extra * alignment.weights).factors
+    start = group_components(group, deviations, placed, k=k)
+    rest = start.total - float(start.variance.sum())
+    origin = Factors.leading(np.zeros(placed.mean.shape), start.modes, start.variance, rest=rest)
+    alone = None if grounds.bridged == "as-measured" else placed.weights
+    patterns = runs_of(grounds.apart, alone)
+
+    def expect(factors: Factors) -> Moments:
+        moments: Moments = total(group.each(_expected, factors, placed, grounds, patterns))
+        return moments
+
+    fit = climb(expect, origin, patterns=patterns).factors
     # Maximum likelihood divides by S; variances here are those of a sample, n - 1.
+    count = len(group.subject_ids)
     unbiased = count / (count - 1)
-    modes, variance = weighted_modes(fit.loadings / root[..., None], alignment.weights)
-    mean = alignment.mean + fit.mean / root
-    return _signed_model(alignment, mean, modes, unbiased * variance, unbiased * fit.noise)
+    root = np.sqrt(placed.weights)[:, None]
+    modes, variance = weighted_modes(fit.loadings / root[..., None], placed.weights)
+    mean = placed.mean + fit.mean / root
+    spread = _Spread(mean, modes, unbiased * variance, unbiased * fit.noise)
+    return _signed_model(group, placed, spread)
+
+
+def _signal_modes(group: Group, placed: Placed, grounds: _Grounds) -> int:
+    """How many modes hold 99 % of the variance of what everybody has; noise needs the rest."""
+    limit = max(len(group.subject_ids) - 2, 1)
+    if not grounds.common.any():
+        return limit
+    found = group_components(group, _common, placed, grounds.common, held=VARIANCE_HELD)
+    return min(len(found.variance), limit)
+
+
+def _common(block: Block, placed: Placed, common: np.ndarray) -> np.ndarray:
+    rows = deviations(block, placed).reshape(-1, len(common), 3)
+    return rows[:, common].reshape(len(rows), -1)
+
+
+def _expected(
+    block: Block, factors: Factors, placed: Placed, grounds: _Grounds, patterns: Patterns
+) -> Moments:
+    present, extra = _counted(block, grounds.bridged, grounds.traced)
+    root = np.sqrt(placed.weights)[:, None]
+    y = root * np.where(present[..., None], placed.aligned(block)[0] - placed.mean, 0.0)
+    if extra is not None:
+        extra = extra * placed.weights
+    return expectation(y, present, factors, patterns=patterns, extra=extra)

@@ -13,9 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from atlas.arrays import read_only
-from atlas.shape.alignment import MAXIMUM_ITERATIONS, TOLERANCE, Alignment, canonical_axes
+from atlas.shape.alignment import Alignment
+from atlas.shape.axes import canonical_axes
+from atlas.shape.group import MemoryGroup
 from atlas.shape.handedness import refuse_wrong_handed
 from atlas.shape.pose import AlignmentError, anchor_weights
+from atlas.shape.registration import MAXIMUM_ITERATIONS, TOLERANCE
 from atlas.shape.scheme import LandmarkScheme, Status
 from atlas.shape.transforms import best_axial_rotation, best_rotation, cross_covariance
 
@@ -157,7 +160,7 @@ def decompose(alignment: Alignment) -> Symmetry:
     scheme = alignment.landmarks.scheme
     _refuse_too_few(alignment)
     _refuse_lopsided_anchor(alignment)
-    refuse_wrong_handed(alignment.landmarks)
+    refuse_wrong_handed(MemoryGroup(alignment.landmarks))
     present = ~np.isnan(alignment.points).any(axis=2)
     paired = present & present[:, scheme.mirror]
     _refuse_broken_pairs(paired, scheme)

@@ -6,10 +6,13 @@ outvotes everything; counted by structure or by the surface they stand for, it d
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from atlas.errors import AtlasError
-from atlas.shape.scheme import Block, LandmarkScheme
+from atlas.shape import group as groups
+from atlas.shape.scheme import Block
 
 WEIGHTS = ("landmark", "structure", "area")
 # A root's radius is assumed, never measured; here it only says what a root counts against a wall.
@@ -20,17 +23,16 @@ class WeightsError(AtlasError):
     """Weights that are not known; the text says expected and got."""
 
 
-def landmark_weights(scheme: LandmarkScheme, kind: str, points: np.ndarray) -> np.ndarray:
+def landmark_weights(group: groups.Group, kind: str) -> np.ndarray:
     """Weights of the landmarks in every inner product.
 
     Parameters
     ----------
-    scheme : LandmarkScheme
+    group : Group
+        In any pose.
     kind : {"landmark", "structure", "area"}
         Each landmark alike; each block the same total; or each landmark the surface it stands for,
         mean over the subjects, a root being a tube of 0.5 mm assumed radius.
-    points : (S, L, 3) float
-        mm, in any pose; NaN where missing.
 
     Returns
     -------
@@ -44,14 +46,35 @@ def landmark_weights(scheme: LandmarkScheme, kind: str, points: np.ndarray) -> n
     """
     if kind not in WEIGHTS:
         raise WeightsError(f"weights: expected one of {WEIGHTS}, got {kind!r}")
+    scheme = group.scheme
     if kind == "landmark":
         return np.ones(scheme.size)
     if kind == "structure":
-        parts = [np.full(b.size, 1 / b.size) for b in scheme.blocks]
+        weights = np.concatenate([np.full(b.size, 1 / b.size) for b in scheme.blocks])
     else:
-        parts = [represented_area(b, points[:, scheme.span(b.name)]) for b in scheme.blocks]
-    weights = np.concatenate(parts)
+        sums: AreaSums = groups.total(group.each(_areas))
+        weights = sums.area / np.maximum(sums.count, 1)
     return weights * scheme.size / weights.sum()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AreaSums:
+    """Surface (n,) each landmark stands for, mm², and subjects (n,) that have it, added up."""
+
+    area: np.ndarray
+    count: np.ndarray
+
+    def __add__(self, other: AreaSums) -> AreaSums:
+        return AreaSums(self.area + other.area, self.count + other.count)
+
+
+def _areas(subjects: groups.Block) -> AreaSums:
+    points, scheme = subjects.landmarks.points, subjects.landmarks.scheme
+    found = [_area_sums(b, points[:, scheme.span(b.name)]) for b in scheme.blocks]
+    return AreaSums(
+        np.concatenate([sums.area for sums in found]),
+        np.concatenate([sums.count for sums in found]),
+    )
 
 
 def represented_area(block: Block, points: np.ndarray) -> np.ndarray:
@@ -68,6 +91,12 @@ def represented_area(block: Block, points: np.ndarray) -> np.ndarray:
     (n,) float
         mm²; 0 where no subject has the landmark.
     """
+    sums = _area_sums(block, points)
+    mean: np.ndarray = sums.area / np.maximum(sums.count, 1)
+    return mean
+
+
+def _area_sums(block: Block, points: np.ndarray) -> AreaSums:
     grid = points.reshape(len(points), block.levels, block.around, 3)
     along = np.linalg.norm(np.diff(grid, axis=1), axis=3)
     half = np.zeros(grid.shape[:3])
@@ -79,5 +108,4 @@ def represented_area(block: Block, points: np.ndarray) -> np.ndarray:
         around = np.linalg.norm(np.roll(grid, -1, axis=2) - grid, axis=3)
         area = half * np.nan_to_num(around + np.roll(around, 1, axis=2)) / 2
     present = ~np.isnan(grid).any(axis=3)
-    count = np.maximum(present.sum(axis=0), 1)
-    return ((area * present).sum(axis=0) / count).reshape(-1)
+    return AreaSums((area * present).sum(axis=0).reshape(-1), present.sum(axis=0).reshape(-1))
