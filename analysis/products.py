@@ -11,16 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.evaluation.sensitivity import anchor_sensitivity, field_of_view_table
-from analysis.figures.compositions import (
-    HOW_TO_READ,
-    anatomy_figure,
-    caption,
-    group_text,
-    mode_figure,
-    png_bytes,
-    population_figure,
-    scree_figure,
-)
+from analysis.figures.build_figures import draw_figures, shown, write_pictures
 from analysis.morphometry import MEASURES, measure_group, published_angles
 from analysis.tables.model_tables import (
     asymmetry_table,
@@ -29,15 +20,13 @@ from analysis.tables.model_tables import (
     mode_table,
     score_table,
 )
-from analysis.tables.typeset import IMAGED, tidy_csv
+from analysis.tables.tidy import IMAGED, tidy_csv
 from analysis.variability.published import beside_published
 from analysis.variability.segment_tables import CONFIDENCE, summarise_anchors, summarise_segments
 from atlas.data.dataset import Dataset
 from atlas.files import write_file
 from atlas.shape.landmarks import subject_anatomy
 from atlas.store import Atlas
-
-FIGURE_MODES = 3
 
 # Table to its columns: what each says, and its unit.
 COLUMNS = {
@@ -264,30 +253,4 @@ def write_figures(atlas: Atlas, dataset: Dataset, out: Path) -> list[Path]:
         ``population.png``, ``anatomy.png`` (the mean), ``subject.png``, ``scree.png`` and
         ``mode1.png`` to ``mode3.png``, as far as there are modes.
     """
-    folder = out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    model, notice = atlas.model, atlas.provenance["notice"]
-    text = caption(atlas)
-    subject = dataset.subjects[0]
-    index = atlas.alignment.landmarks.subject_ids.index(subject.id)
-    seen = subject_anatomy(subject).moved(
-        atlas.alignment.rotation[index], atlas.alignment.translation[index]
-    )
-    figures = {
-        "population": population_figure(atlas),
-        "anatomy": anatomy_figure(
-            model.scheme.anatomy(model.mean), title="Mean shape", text=text, notice=notice
-        ),
-        "subject": anatomy_figure(
-            seen,
-            title=f"{subject.id} as annotated",
-            text=f"One subject in the frame of the atlas. {HOW_TO_READ}",
-            notice=notice,
-        ),
-        "scree": scree_figure(model, text=group_text(atlas), notice=notice),
-    }
-    for mode in range(1, min(FIGURE_MODES, model.n_modes) + 1):
-        figures[f"mode{mode}"] = mode_figure(model, mode, text=text, notice=notice)
-    return [
-        write_file(folder / f"{name}.png", png_bytes(figure)) for name, figure in figures.items()
-    ]
+    return write_pictures(draw_figures(shown(atlas, dataset)), out)

@@ -63,5 +63,10 @@ def _rests(values: object, dtype: type) -> TypeGuard[np.ndarray]:
         and values.dtype == dtype
         and values.flags.c_contiguous
         and not values.flags.writeable
-        and values.base is None
+        and (values.base is None or _is_mapped(values))
     )
+
+
+def _is_mapped(values: np.ndarray) -> bool:
+    """Whether values are a file opened for reading only, or rows of one."""
+    return isinstance(values, np.memmap) and values.mode == "r"

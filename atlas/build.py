@@ -5,14 +5,10 @@ Nothing else composes the chain.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import platform
-import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +16,29 @@ import numpy as np
 
 from atlas.data.dataset import Dataset, DatasetError, read_dataset, survey_dataset
 from atlas.data.exclusions import exclude
-from atlas.data.image_parameters import image_parameters
 from atlas.data.subject import Finding, Severity
 from atlas.files import OutputError, new_folder, write_file
+from atlas.large.resources import Resources
+from atlas.large.subject_folders import FolderListing, count_subjects, leave_out, list_subjects
 from atlas.mesh.formats import write_surfaces
 from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import surfaces
+from atlas.provenance import Inputs, provenance
 from atlas.registered import registered
 from atlas.shape.alignment import align
 from atlas.shape.estimation import fit_shape_model
 from atlas.shape.field_of_view import field_of_view_findings
 from atlas.shape.landmarks import place_landmarks
 from atlas.shape.plausibility import find_implausible
-from atlas.shape.sliding import slide_landmarks
 from atlas.stages import Stage, quiet
 from atlas.store import Atlas, Settings, load_atlas, save_atlas
 
-ATTRIBUTION = (
-    "Liu J, Zhang W, Zhou Y, Xu L, Chu Y-H, Jia F. Markers, QC results and generated models "
-    "(2024), doi 10.6084/m9.figshare.26403442, CC BY 4.0; described in Sci Data 11, 1131 (2024), "
-    "doi 10.1038/s41597-024-03919-4."
-)
-DISCLAIMER = "Research software; not a medical device and not for clinical decisions."
 # Packages that a product of the build comes from: tables and figures live in `analysis`, which
 # stands on this package and so cannot be imported by it.  They register themselves.
 PRODUCTS = "atlas.products"
+LARGE_PRODUCTS = "atlas.large_products"
+SURVEY_MEASURES = "atlas.survey_measures"
+PRODUCTS_BESIDE = "atlas.products_beside"
 EVALUATIONS = "atlas.evaluations"
 REPORTS = "atlas.reports"
 CHECK_REPORTS = "atlas.check_reports"
@@ -126,55 +120,14 @@ def build_atlas(
     }
     landmarks = place_landmarks(dataset, settings.scheme)
     if settings.slide is not None:
+        from atlas.shape.sliding import slide_landmarks
+
         landmarks = slide_landmarks(dataset, landmarks, criterion=settings.slide, **pose).landmarks
     alignment = align(landmarks, **pose)
     model = fit_shape_model(alignment, bridged=settings.bridged)
     findings += field_of_view_findings(dataset, alignment, model)
-    history = provenance(dataset, findings, anchor=alignment.anchor, seed=seed)
+    history = provenance(Inputs.of(dataset), findings, anchor=alignment.anchor, seed=seed)
     return Atlas(model, alignment, settings, history)
-
-
-def provenance(
-    dataset: Dataset, findings: Iterable[Finding], *, anchor: str, seed: int | None
-) -> dict[str, Any]:
-    """Where an atlas comes from: inputs by hash, versions, choices, findings, attribution."""
-    subjects = [
-        {"id": s.id, "sha256": _subject_hash(s.source.files), "notice": s.source.notice}
-        for s in dataset.subjects
-    ]
-    packages = ("numpy", "scipy", "h5py", "orjson", "trimesh")
-    return {
-        "software": {"name": "lumbosacral-atlas", "version": version("lumbosacral-atlas")},
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
-        "created": _now(),
-        "dataset": Path(dataset.root).resolve().name,
-        "subjects": [s["id"] for s in subjects],
-        "inputs": subjects,
-        "covariates": {name: list(values) for name, values in dataset.covariates.items()},
-        "images": image_parameters(dataset.root, tuple(s.id for s in dataset.subjects)),
-        "exclusions": list(dataset.exclusions),
-        "anchor": anchor,
-        "seed": seed,
-        "findings": [f.document() for f in findings],
-        "notice": dataset.notice,
-        "attribution": ATTRIBUTION,
-        "disclaimer": DISCLAIMER,
-    }
-
-
-def _subject_hash(files: Any) -> str:
-    listing = "\n".join(f"{digest}  {name.rsplit('/', 1)[-1]}" for name, digest in files.items())
-    return hashlib.sha256(listing.encode()).hexdigest()
-
-
-def _now() -> str:
-    """UTC time; ``SOURCE_DATE_EPOCH`` fixes it (reproducible-builds.org)."""
-    given = os.environ.get("SOURCE_DATE_EPOCH")
-    try:
-        seconds = time.time() if given is None else float(given)
-    except ValueError:
-        raise OutputError(f"SOURCE_DATE_EPOCH: expected seconds, got {given!r}; unset it") from None
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def build(
@@ -184,9 +137,13 @@ def build(
     *,
     seed: int | None = None,
     exclusions: Iterable[str] = (),
+    resources: Resources | None = None,
     stage: Stage = quiet,
 ) -> Atlas:
     """From marker files to a folder with the atlas and everything made from it.
+
+    A group that does not fit in memory, or that others are to work on, is built by passes over
+    blocks of its subjects, to the same result.
 
     Parameters
     ----------
@@ -199,6 +156,8 @@ def build(
         Of a generated dataset, for the provenance.
     exclusions : iterable of str
         Subjects and structures to leave out, as :func:`atlas.data.exclusions.exclude` takes them.
+    resources : Resources, optional
+        Memory and workers; this process and half of the free memory by default.
     stage : callable
         Called with the name of each stage as it begins.
 
@@ -206,11 +165,18 @@ def build(
     -------
     Atlas
     """
-    stage("reading annotations")
-    dataset = exclude(survey_dataset(path), exclusions)
-    stage("aligning and fitting")
-    atlas = build_atlas(dataset, settings, seed=seed)
-    with new_folder(Path(out), proof=PROOF) as folder:
+    resources, settings = resources or Resources(), settings or Settings()
+    if resources.by_passes(count_subjects(path), settings.scheme):
+        listing = leave_out(list_subjects(path), exclusions)
+        return _build_by_passes(listing, Path(out), settings, resources, seed=seed, stage=stage)
+    with ExitStack() as stack:
+        beside = {e.name: stack.enter_context(e.load()()) for e in registered(PRODUCTS_BESIDE)}
+        stage("reading annotations")
+        dataset = exclude(survey_dataset(path), exclusions)
+        stage("aligning and fitting")
+        atlas = build_atlas(dataset, settings, seed=seed)
+        begun = {name: begin(atlas, dataset) for name, begin in beside.items()}
+        folder = stack.enter_context(new_folder(Path(out), proof=PROOF))
         stage("writing the model")
         save_atlas(atlas, folder / "model.h5")
         stage("writing meshes")
@@ -219,9 +185,49 @@ def build(
             stage(f"writing {entry.name}")
             product: Product = entry.load()
             product(atlas, dataset, folder)
-        document = dict(atlas.provenance) | {"settings": asdict(atlas.settings)}
-        write_file(folder / PROOF, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        for name, finish in begun.items():
+            stage(f"writing {name}")
+            finish(folder)
+        _write_proof(atlas, folder)
     return atlas
+
+
+def _build_by_passes(
+    listing: FolderListing,
+    out: Path,
+    settings: Settings,
+    resources: Resources,
+    *,
+    seed: int | None,
+    stage: Stage,
+) -> Atlas:
+    from atlas.large.building import build_large_atlas
+
+    measures = next((entry.load() for entry in registered(SURVEY_MEASURES)), None)
+    with new_folder(out, proof=PROOF) as folder, resources.at_work() as workers:
+        if workers.link:
+            stage(f"workers at {workers.link}")
+        found = build_large_atlas(
+            listing,
+            folder / "model.h5",
+            settings,
+            workers,
+            seed=seed,
+            measures=measures,
+            stage=stage,
+        )
+        stage("writing meshes")
+        write_meshes(found.atlas, folder / "meshes")
+        for entry in registered(LARGE_PRODUCTS):
+            stage(f"writing {entry.name}")
+            entry.load()(found, folder)
+        _write_proof(found.atlas, folder)
+    return load_atlas(out)
+
+
+def _write_proof(atlas: Atlas, folder: Path) -> None:
+    document = dict(atlas.provenance) | {"settings": asdict(atlas.settings)}
+    write_file(folder / PROOF, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def build_demo(out: str | Path, *, seed: int = 1, stage: Stage = quiet) -> Atlas:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas.arrays import freeze
 from atlas.display import summary_html
 from atlas.errors import AtlasError
 from atlas.exchange.interchange import write_models
@@ -32,6 +33,8 @@ FORMAT = 2
 LANDMARK_ARRAYS = ("points", "status", "bridge_sd")
 ALIGNMENT_ARRAYS = ("points", "completed", "mean", "rotation", "scale", "translation", "weights")
 ALIGNMENT_WORDS = ("anchor", "rotations", "scaling", "weighting")
+# Arrays beyond this size are written in one piece and not loaded: the system maps the file.
+MAPPED_BYTES = 64 << 20
 MODEL_ARRAYS = ("mean", "modes", "variance", "weights", "noise_share")
 
 
@@ -56,6 +59,8 @@ class Settings:
         Dura rings over the depths all subjects share, or down to the deepest field of view.
     bridged : {"as-measured", "uncertain", "missing"}
         How bridged landmarks count in the model.
+    variance_held : float
+        Share of the variance that the modes of the model hold; what is beyond them is noise.
     slide : {"bending", "procrustes"} or None
         By which criterion semilandmarks slide, if they do; see docs/alignment.md before using it.
     root : int
@@ -71,6 +76,7 @@ class Settings:
     weights: str = "landmark"
     extent: str = "common"
     bridged: str = "as-measured"
+    variance_held: float = 1.0
     slide: str | None = None
     root: int = 32
     dura: tuple[int, int] = (40, 32)
@@ -140,22 +146,33 @@ def save_atlas(atlas: Atlas, path: str | Path) -> Path:
     path = Path(path)
     with new_file(path) as place, h5py.File(place, "w") as file:
         group = file.create_group("atlas")
-        group.attrs["format"] = FORMAT
-        _write_json(group, "settings", asdict(atlas.settings))
-        _write_json(group, "provenance", dict(atlas.provenance))
-        _write_json(group, "scheme", asdict(atlas.model.scheme))
-        _write_json(group, "names", list(atlas.model.scheme.names))
+        write_header(group, atlas.model.scheme, atlas.settings, atlas.provenance)
         landmarks = group.create_group("landmarks")
         _write_json(landmarks, "subject_ids", list(atlas.alignment.landmarks.subject_ids))
         for name in LANDMARK_ARRAYS:
             _write_array(landmarks, name, getattr(atlas.alignment.landmarks, name))
         _write_alignment(group.create_group("alignment"), atlas.alignment)
-        _write_model(group.create_group("model"), atlas.model)
+        write_model(group.create_group("model"), atlas.model)
         write_models(file, atlas.model, atlas.alignment, atlas.provenance)
     return path
 
 
-def _write_model(group: h5py.Group, model: ShapeModel) -> None:
+def write_header(
+    group: h5py.Group,
+    scheme: LandmarkScheme,
+    settings: Settings,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write what an atlas says of itself into the group that holds it."""
+    group.attrs["format"] = FORMAT
+    _write_json(group, "settings", asdict(settings))
+    _write_json(group, "provenance", dict(provenance))
+    _write_json(group, "scheme", asdict(scheme))
+    _write_json(group, "names", list(scheme.names))
+
+
+def write_model(group: h5py.Group, model: ShapeModel) -> None:
+    """Write a model into a group of its own."""
     for name in MODEL_ARRAYS:
         _write_array(group, name, getattr(model, name))
     group.attrs["noise"] = model.noise
@@ -168,10 +185,15 @@ def _write_alignment(group: h5py.Group, alignment: Alignment) -> None:
     for name in (*ALIGNMENT_WORDS, "n_iterations", "converged"):
         group.attrs[name] = getattr(alignment, name)
     if alignment.factors is not None:
-        factors = group.create_group("factors")
-        _write_array(factors, "mean", alignment.factors.mean)
-        _write_array(factors, "loadings", alignment.factors.loadings)
-        factors.attrs["noise"] = alignment.factors.noise
+        write_factors(group, alignment.factors)
+
+
+def write_factors(alignment: h5py.Group, factors: Factors) -> None:
+    """Write what missing landmarks are expected from beside an alignment."""
+    group = alignment.create_group("factors")
+    _write_array(group, "mean", factors.mean)
+    _write_array(group, "loadings", factors.loadings)
+    group.attrs["noise"] = factors.noise
 
 
 def load_atlas(path: str | Path) -> Atlas:
@@ -209,13 +231,13 @@ def load_atlas(path: str | Path) -> Atlas:
 def _read(group: h5py.Group) -> Atlas:
     if int(group.attrs["format"]) != FORMAT:
         raise ValueError(f"format {group.attrs['format']}")
-    scheme = _scheme(_read_json(group, "scheme"))
+    scheme = scheme_of(_read_json(group, "scheme"))
     if tuple(_read_json(group, "names")) != scheme.names:
         raise ValueError("landmark names that its scheme does not have")
     landmarks = LandmarkSet(
         subject_ids=tuple(_read_json(group["landmarks"], "subject_ids")),
         scheme=scheme,
-        **{name: group["landmarks"][name][()] for name in LANDMARK_ARRAYS},
+        **{name: _array(group["landmarks"][name]) for name in LANDMARK_ARRAYS},
     )
     alignment = _read_alignment(group["alignment"], landmarks)
     model = ShapeModel(
@@ -237,7 +259,7 @@ def _read_alignment(group: h5py.Group, landmarks: LandmarkSet) -> Alignment:
     return Alignment(
         landmarks=landmarks,
         factors=factors,
-        **{name: group[name][()] for name in ALIGNMENT_ARRAYS},
+        **{name: _array(group[name]) for name in ALIGNMENT_ARRAYS},
         anchor=str(group.attrs["anchor"]),
         rotations=str(group.attrs["rotations"]),
         scaling=str(group.attrs["scaling"]),
@@ -247,7 +269,18 @@ def _read_alignment(group: h5py.Group, landmarks: LandmarkSet) -> Alignment:
     )
 
 
-def _scheme(document: Any) -> LandmarkScheme:
+def _array(dataset: h5py.Dataset) -> np.ndarray:
+    """The values of a dataset; of one that lies in one piece and is large, the file itself."""
+    offset = dataset.id.get_offset()
+    if offset is None or dataset.nbytes < MAPPED_BYTES:
+        return freeze(dataset[()])
+    return np.memmap(
+        dataset.file.filename, dataset.dtype, mode="r", offset=offset, shape=dataset.shape
+    )
+
+
+def scheme_of(document: Any) -> LandmarkScheme:
+    """The scheme that was written as JSON values."""
     blocks = tuple(
         Block(**block | {"extent_mm": block["extent_mm"] and tuple(block["extent_mm"])})
         for block in document["blocks"]

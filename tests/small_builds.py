@@ -24,7 +24,7 @@ KILLER = """
 import os, signal, sys, time
 import atlas.build
 from atlas.store import Settings
-atlas.build.PRODUCTS = "none"
+atlas.build.PRODUCTS = atlas.build.PRODUCTS_BESIDE = "none"
 for line in sys.stdin:
     cohort, out, rotation, seconds = line.rstrip("\\n").split("\\t")
     begun = time.monotonic()

@@ -31,6 +31,20 @@ def test_one_direction_is_the_two_sample_t_test():
     assert leave_one_out_chances(values)[0] == pytest.approx(own, rel=1e-6)
 
 
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("n", [10, 14, 40])
+def test_chances_are_the_upper_tail_of_f(k, n):
+    values = np.random.default_rng(n).standard_t(2, size=(n, k))
+    own = []
+    for i in range(n):
+        rest = np.delete(values, i, axis=0)
+        away = values[i] - rest.mean(axis=0)
+        spread = np.atleast_2d(np.cov(rest, rowvar=False))
+        t2 = (n - 1) / n * away @ np.linalg.solve(spread, away)
+        own.append(stats.f.sf(t2 * (n - 1 - k) / ((n - 2) * k), k, n - 1 - k))
+    np.testing.assert_allclose(leave_one_out_chances(values), own, rtol=1e-9)
+
+
 def test_chances_do_not_change_with_the_units_of_the_directions():
     rng = np.random.default_rng(3)
     values, mix = rng.normal(size=(14, 4)), rng.normal(size=(4, 4))

@@ -9,9 +9,10 @@ import pytest
 import specimens
 import trimesh
 
-from atlas.build import ATTRIBUTION, DISCLAIMER, build, build_atlas
+from atlas.build import build, build_atlas
 from atlas.data.dataset import Dataset, DatasetError, read_dataset
 from atlas.files import OutputError
+from atlas.provenance import ATTRIBUTION, DISCLAIMER
 from atlas.store import Settings, load_atlas, save_atlas
 
 SMALL = Settings(root=8, dura=(12, 12), cord=(10, 8))

@@ -93,7 +93,7 @@ def test_a_row_that_moves_together_is_not_held_back(root):
     places = even(root)
     step = np.zeros_like(places)
     step[3:7, 0] = 0.9 * (places[1, 0] - places[0, 0])
-    np.testing.assert_allclose(root.limited(places, step), step)
+    np.testing.assert_allclose(root.limited(places, step), step, atol=1e-12)
 
 
 def test_landmarks_that_would_pass_each_other_meet_half_way(root):

@@ -5,7 +5,13 @@ import pytest
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
-from atlas.shape.contours import area_centroids, resample_contours, sample_contours
+from atlas.shape.contours import (
+    TOGETHER,
+    ClosedSplines,
+    area_centroids,
+    resample_contours,
+    sample_contours,
+)
 from atlas.shape.curves import arc_length
 
 DORSAL, LEFT = np.array([0.0, 1, 0]), np.array([1.0, 0, 0])
@@ -91,3 +97,32 @@ def test_contours_of_a_stack_do_not_depend_on_one_another():
         alone, middle = resample_one(contour, 12)
         np.testing.assert_allclose(ring, alone, atol=1e-12)
         np.testing.assert_allclose(centroid, middle, atol=1e-12)
+
+
+def test_the_same_contour_has_the_same_ring_wherever_it_stands_in_a_stack():
+    rng = np.random.default_rng(10)
+    contour = circle(17) + 0.1 * rng.normal(size=(17, 3))
+    others = [circle(n, phase=n) for n in range(5, 5 + TOGETHER)]
+    rings, centroids = resample_contours(
+        [contour, *others, contour, contour], 12, start=DORSAL, towards=LEFT
+    )
+    for place in (-2, -1):
+        np.testing.assert_array_equal(rings[place], rings[0])
+        np.testing.assert_array_equal(centroids[place], centroids[0])
+
+
+def test_a_contour_with_a_point_twice_has_no_spline_and_spoils_no_other():
+    good, twice = circle(12), circle(9)
+    twice[4] = twice[3]
+    with np.errstate(invalid="ignore"):
+        rings, _ = resample_contours([good, twice, good], 8, start=DORSAL, towards=LEFT)
+    alone, _ = resample_one(good, 8)
+    np.testing.assert_array_equal(rings[0], alone)
+    np.testing.assert_array_equal(rings[2], alone)
+    assert np.isnan(ClosedSplines.through([good, twice]).slopes[12:]).all()
+
+
+def test_no_contour_has_no_ring():
+    rings, centroids = resample_contours([], 8, start=DORSAL, towards=LEFT)
+    assert (rings.shape, centroids.shape) == ((0, 8, 3), (0, 3))
+    assert sample_contours([]) == []

@@ -7,9 +7,9 @@ import phantom_images
 import pytest
 import specimens
 
-from atlas.build import provenance
 from atlas.data.dataset import read_dataset
 from atlas.data.image_parameters import UNITS, image_parameters
+from atlas.provenance import Inputs, provenance
 
 SIDECAR = {
     "Manufacturer": "UIH",
@@ -70,5 +70,5 @@ def test_parameters_reach_the_provenance(tmp_path):
     specimens.write_subject(tmp_path / "markers", specimens.make_small_subject())
     with_sidecar(tmp_path, SIDECAR)
     for place in (tmp_path, tmp_path / "markers"):
-        found = provenance(read_dataset(place), (), anchor="dura-apex", seed=None)
+        found = provenance(Inputs.of(read_dataset(place)), (), anchor="dura-apex", seed=None)
         assert found["images"]["subjects"]["sub-01"]["CISS"]["EchoTime"] == 0.0023

@@ -9,7 +9,15 @@ from scipy.spatial.transform import Rotation
 from test_fitting import moved
 
 from atlas.data.dataset import Dataset
-from atlas.shape.landmarks import LandmarkSet, place_landmarks
+from atlas.shape.bridging import combined_roughness, hidden_error
+from atlas.shape.fitting import MissingCordError, fit_subject
+from atlas.shape.landmarks import (
+    Extent,
+    LandmarkSet,
+    place_landmarks,
+    place_subject,
+    scheme_with_extents,
+)
 from atlas.shape.scheme import LandmarkScheme, Status
 
 SMALL = LandmarkScheme.standard(root=9, dura=(12, 8), cord=(10, 8))
@@ -122,3 +130,49 @@ def test_begin_of_trace_of_sub_03_below_the_apex_is_that_of_the_cohort_table(rea
     for level, depth in published.items():
         begins = [points[scheme.span(f"root/{level}/{side}")][0] for side in ("left", "right")]
         assert apex[2] - np.mean(begins, axis=0)[2] == pytest.approx(depth, abs=0.5), level
+
+
+@pytest.mark.parametrize("origin", ["dura-apex", "conus"])
+def test_subjects_placed_one_at_a_time_are_those_of_the_group(uneven, origin):
+    empty = LandmarkScheme.standard(origin=origin, root=9, dura=(12, 8), cord=(10, 8))
+    group = place_landmarks(uneven, empty)
+
+    def fits():
+        return (fit_subject(s, dura_around=8, cord_around=8) for s in uneven.subjects)
+
+    # Numbers alone are kept of each subject; its fit is made again when it is placed.
+    scheme = scheme_with_extents(empty, [Extent.of(f) for f in fits()])
+    roughness = combined_roughness([hidden_error(f.roots.values()) for f in fits()])
+    assert scheme == group.scheme
+    for i, fitted in enumerate(fits()):
+        placed = place_subject(fitted, scheme, roughness)
+        np.testing.assert_array_equal(placed.points, group.points[i])
+        np.testing.assert_array_equal(placed.status, group.status[i])
+        np.testing.assert_array_equal(placed.bridge_sd, group.bridge_sd[i])
+
+
+def test_depths_need_three_numbers_of_each_subject():
+    group = [Extent(158.0, 110.0, 108.0), Extent(130.0, 120.0, 118.0)]
+    extents = {
+        (origin, extent): tuple(
+            scheme_with_extents(LandmarkScheme.standard(origin=origin, extent=extent), iter(group))
+            .block(name)
+            .extent_mm
+            for name in ("dura", "cord")
+        )
+        for origin in ("dura-apex", "conus")
+        for extent in ("common", "full")
+    }
+    assert extents == {
+        ("dura-apex", "common"): ((0, 130), None),
+        ("dura-apex", "full"): ((0, 158), None),
+        ("conus", "common"): ((-110, 10), (-108, 0)),
+        ("conus", "full"): ((-120, 48), (-118, 0)),
+    }
+
+
+def test_depths_from_the_conus_name_the_subject_without_a_cord():
+    group = [Extent(158.0, 110.0, 108.0, "sub-01"), Extent(130.0, subject_id="sub-02")]
+    assert scheme_with_extents(SMALL, group).block("dura").extent_mm == (0, 130)
+    with pytest.raises(MissingCordError, match="sub-02: expected cord contours, got none"):
+        scheme_with_extents(FROM_CONUS, group)

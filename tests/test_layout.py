@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import pytest
 import specimens
@@ -16,6 +18,7 @@ from atlas.data.layout import (
     FileTooLargeError,
     FolderTree,
     MarkerFile,
+    file_name,
     marker_files,
     root_key,
     subject_id,
@@ -211,3 +214,28 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.json")
     with pytest.raises(OSError, match="expected a file, got a pipe or a device"):
         FolderTree(tmp_path).read("a.json")
+
+
+@pytest.mark.parametrize("name", ["a.json", "markers/sub-01/a.json", "./markers//a.json"])
+def test_the_last_part_of_a_name_is_that_of_the_file(name):
+    assert file_name(name) == "a.json"
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs links")
+def test_links_to_folders_are_not_followed_and_links_to_nowhere_are_files(tmp_path):
+    (tmp_path / "sub-01" / "deep").mkdir(parents=True)
+    (tmp_path / "sub-01" / "deep" / "a.json").write_text("")
+    (tmp_path / "sub-02").symlink_to("sub-01")
+    (tmp_path / "sub-01" / "round").symlink_to("..")
+    (tmp_path / "sub-01" / "b.json").symlink_to("nowhere")
+    tree = FolderTree(tmp_path)
+    assert tree.names() == ["sub-01/b.json", "sub-01/deep/a.json"]
+    with pytest.raises(FileNotFoundError):
+        tree.read("sub-01/b.json")
+
+
+def test_a_file_longer_than_it_announces_is_read_whole(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_bytes(b"0123456789")
+    short = os.stat_result((stat.S_IFREG | 0o644, 0, 0, 1, 0, 0, 4, 0, 0, 0))
+    monkeypatch.setattr(Path, "stat", lambda path: short)
+    assert FolderTree(tmp_path).read("a.json") == b"0123456789"

@@ -91,6 +91,10 @@ def test_a_group_is_its_tables_with_the_subject_in_front():
     group = measure_group({"sub-01": anatomy, "sub-02": anatomy})
     assert group.columns[0] == "subject"
     assert len(group) == 2 * len(row_names())
+    for name, table in group.groupby("subject"):
+        assert name in ("sub-01", "sub-02")
+        own = table.drop(columns="subject").reset_index(drop=True)
+        pd.testing.assert_frame_equal(own, measure(anatomy))
     with pytest.raises(ValueError, match="expected at least one, got none"):
         measure_group({})
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas.data.ordering import order_along_root
+from atlas.data.ordering import _nearest_neighbour, order_along_root
 
 # A root runs down, bends back up over three slices and runs down again: height cannot order it.
 BENDS_BACK = np.array(
@@ -96,3 +96,16 @@ def test_every_point_is_kept_once_rostral_end_first_on_a_path_no_longer_than_by_
     assert points[order[0], 2] >= points[order[-1], 2]
     by_height = points[np.argsort(-points[:, 2], kind="stable")]
     assert open_length(points[order]) <= open_length(by_height) + 1e-9
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("aside_mm", [0.1, 3.0, 30.0])
+def test_the_nearest_that_is_left_follows_each_point(seed, aside_mm):
+    rng = np.random.default_rng(seed)
+    points = np.column_stack([rng.normal(0, aside_mm, (20, 2)), -2.0 * rng.permutation(20)])
+    distance = np.linalg.norm(points[:, None] - points, axis=2)
+    path = _nearest_neighbour(distance, np.argsort(-points[:, 2]))
+    assert points[path[0], 2] == 0
+    assert sorted(path) == list(range(20))
+    for i in range(18):
+        assert distance[path[i], path[i + 1]] == distance[path[i], path[i + 1 :]].min()

@@ -99,3 +99,15 @@ def test_start_and_direction_of_a_contour_say_nothing():
     contour = ring(np.arange(0, 181, 18.0))
     turned = np.roll(contour, 4, axis=0)[::-1]
     assert [f.message for f in findings_of(turned)] == [f.message for f in findings_of(contour)]
+
+
+def test_a_loop_of_two_degrees_crosses_though_it_hardly_runs_back():
+    loop = [
+        [7.6 * np.cos(np.radians(91)), 7.6 * np.sin(np.radians(91)), 0],
+        [8.8 * np.cos(np.radians(91)), 8.8 * np.sin(np.radians(91)), 0],
+        [8.2 * np.cos(np.radians(89)), 8.2 * np.sin(np.radians(89)), 0],
+    ]
+    circle = ring(ROUND)
+    (finding,) = findings_of(np.concatenate([circle[:5], loop, circle[6:]]))
+    assert finding.rule == "self-crossing-contour"
+    assert "runs back by 2 degrees" in finding.message

@@ -81,6 +81,28 @@ def test_a_point_in_the_bay_of_a_kidney_is_outside():
     assert bay < 0 < bulk
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_surely_inside_or_outside_is_so_by_its_depth(seed):
+    rng = np.random.default_rng(seed)
+    contours = []
+    for i in range(6):
+        angle = np.sort(rng.uniform(0, 2 * np.pi, 9 + 2 * i))
+        radius = rng.uniform(4, 9, len(angle))
+        height = np.full(len(angle), -2.0 * i)
+        contours.append(np.column_stack([radius * np.cos(angle), radius * np.sin(angle), height]))
+    stack = ContourStack.of(tuple(contours))
+    points = np.column_stack([rng.uniform(-11, 11, (4000, 2)), rng.uniform(-12, 2, 4000)])
+    depth = stack.depth_of(points)
+    inside, outside = stack.surely(points, inside=True), stack.surely(points, inside=False)
+    known = ~np.isnan(depth)
+    assert inside[~known].all()
+    assert outside[~known].all()
+    assert (depth[inside & known] > 0).all()
+    assert (depth[outside & known] < 0).all()
+    # Contours as wild as these bend far away from their corners.
+    assert (inside | outside)[known].mean() > 0.3
+
+
 # --- sides ---
 
 

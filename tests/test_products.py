@@ -10,7 +10,7 @@ import specimens
 from analysis.morphometry import MEASURES, row_names
 from analysis.products import COLUMNS, write_figures, write_tables
 from analysis.tables.model_tables import asymmetry_table
-from atlas.build import ATTRIBUTION, DISCLAIMER
+from atlas.provenance import ATTRIBUTION, DISCLAIMER
 from atlas.shape.alignment import align
 from atlas.shape.estimation import fit_shape_model
 from atlas.shape.landmarks import place_landmarks

@@ -17,6 +17,14 @@ def test_a_group_nobody_knows_is_empty():
 
 
 def test_every_group_of_the_package_is_registered():
-    groups = ("products", "evaluations", "tables", "reports", "measures", "check_reports")
+    groups = (
+        "products",
+        "products_beside",
+        "evaluations",
+        "tables",
+        "reports",
+        "measures",
+        "check_reports",
+    )
     for group in (*groups, "overlays"):
         assert registered(f"atlas.{group}"), group

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import specimens
 
+from analysis.evaluation import sensitivity
 from analysis.evaluation.sensitivity import (
     ANCHORS,
     anchor_sensitivity,
@@ -209,3 +210,18 @@ def test_summary_of_an_alignment_ignores_landmarks_that_one_subject_lacks(alignm
     spread = alignment.points[:, 50:].var(axis=0, ddof=1).sum()
     assert part["n_landmarks"] == SMALL.size - 50
     assert part["total_variance_mm2"] == pytest.approx(spread)
+
+
+def test_the_alignment_that_is_given_is_not_made_again(dataset, alignment, monkeypatch):
+    made = []
+
+    def counted(landmarks, **options):
+        made.append((landmarks.scheme.origin, options["anchor"]))
+        return align(landmarks, **options)
+
+    monkeypatch.setattr(sensitivity, "align", counted)
+    summary, _ = anchor_sensitivity(dataset, alignment)
+    rows = list(zip(summary["origin"], summary["anchor"], strict=True))
+    assert made == [row for row in rows if row != ("dura-apex", alignment.anchor)]
+    again = align(alignment.landmarks, anchor=alignment.anchor)
+    np.testing.assert_array_equal(again.points, alignment.points)

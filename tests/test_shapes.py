@@ -9,6 +9,9 @@ from matplotlib.figure import Figure
 
 from analysis.figures import (
     LEVEL_COLOURS,
+    MEAN,
+    MINUS,
+    PLUS,
     draw_anatomy,
     draw_mode,
     draw_scree,
@@ -115,13 +118,35 @@ def test_a_silhouette_is_as_wide_as_its_tube_and_skips_missing_rings():
 
 
 def test_a_mode_shows_the_model_at_mean_and_both_ends(model):
-    artists = by_gid(draw_mode(model, 2, "front", new_axes(), sd=1.5))
-    for amount in (-1.5, 0, 1.5):
+    ax = draw_mode(model, 2, "front", new_axes(), sd=1.5)
+    lines = {c.get_gid(): c for c in ax.collections}
+    for amount, colour in ((-1.5, MINUS), (0, MEAN), (1.5, PLUS)):
         anatomy = model.scheme.anatomy(model.shape(np.array([0, amount])))
-        line = artists[f"root/L5/left/{amount:+g}"]
-        np.testing.assert_allclose(
-            line.get_xydata(), anatomy.roots["L5", "left"][:, [0, 2]], atol=1e-12
-        )
+        drawn = lines[f"roots/{amount:+g}"]
+        assert len(drawn.get_segments()) == len(anatomy.roots) == 14
+        for segment, root in zip(drawn.get_segments(), anatomy.roots.values(), strict=True):
+            np.testing.assert_allclose(segment, root[:, [0, 2]], atol=1e-12)
+        assert same_color(drawn.get_edgecolor()[0], colour)
+        (ends,) = [ln for ln in ax.lines if same_color(ln.get_color(), colour)]
+        ganglia = np.array([root[-1, [0, 2]] for root in anatomy.roots.values()])
+        np.testing.assert_allclose(ends.get_xydata(), ganglia, atol=1e-12)
+        outlines = by_gid(ax)
+        for name, rings in (("sac", anatomy.dura), ("cord", anatomy.cord)):
+            edge = outlines[f"{name}/{amount:+g}"].get_xy()[:-1]
+            np.testing.assert_allclose(edge, silhouette(rings, 0), atol=1e-12)
+
+
+@pytest.mark.parametrize(("view", "axis"), [("front", 0), ("side", 1)])
+def test_axes_without_limits_take_in_the_whole_of_what_is_drawn(model, view, axis):
+    mean = model.scheme.anatomy(model.mean)
+    for ax in (
+        draw_anatomy(mean, view, new_axes()),
+        draw_mode(model, 1, view, new_axes()),
+    ):
+        points = np.concatenate([mean.dura.reshape(-1, 3), *mean.roots.values()])[:, [axis, 2]]
+        for (low, high), values in zip((ax.get_xlim(), ax.get_ylim()), points.T, strict=True):
+            assert low < values.min() < values.max() < high
+            assert high - low < 2 * np.ptp(values)
 
 
 @pytest.mark.parametrize("mode", [0, 99])

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 
+from atlas.mesh.bands import turns_of
 from atlas.mesh.splines import around_weights, centreline, ring_slopes_at, rings_at
+from atlas.shape.curves import arc_length
 
 
 def cubic(shares, n=6):
@@ -47,3 +50,39 @@ def test_two_points_are_a_straight_line():
     line, tangent = centreline(np.array([[0, 0, 0], [0, 0, -4.0]]), 4)
     np.testing.assert_allclose(line[:, 2], [0, -1, -2, -3, -4], atol=1e-12)
     np.testing.assert_allclose(tangent, [[0, 0, -1]] * 5)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 40])
+def test_walls_are_scipys_not_a_knot_splines_in_the_rings_index(count):
+    rings = np.random.default_rng(count).normal(size=(count, 6, 3))
+    shares = np.linspace(0, 1, 33)
+    theirs = CubicSpline(np.linspace(0, 1, count), rings, bc_type="not-a-knot")
+    np.testing.assert_allclose(rings_at(rings, shares), theirs(shares), atol=1e-12)
+    np.testing.assert_allclose(ring_slopes_at(rings, shares), theirs(shares, 1), atol=1e-9)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 32])
+def test_centrelines_are_scipys_not_a_knot_splines_by_chord_length(count):
+    rng = np.random.default_rng(count)
+    points = np.cumsum(rng.uniform(0.5, 4, (count, 3)), axis=0)
+    line, tangent = centreline(points, 50)
+    chord = arc_length(points)
+    theirs = CubicSpline(chord, points, bc_type="not-a-knot")
+    fine = np.linspace(0, chord[-1], 8 * 50 + 1)
+    length = arc_length(theirs(fine))
+    at = np.interp(np.linspace(0, length[-1], 51), length, fine)
+    np.testing.assert_allclose(line, theirs(at), atol=1e-11)
+    slope = theirs(at, 1)
+    np.testing.assert_allclose(
+        tangent, slope / np.linalg.norm(slope, axis=1, keepdims=True), atol=1e-11
+    )
+
+
+@pytest.mark.parametrize("n", [6, 24, 31])
+def test_weights_around_are_scipys_periodic_splines(n):
+    places = np.arange(n + 1)
+    theirs = CubicSpline(places, np.eye(n)[places % n], bc_type="periodic")
+    for ring in (0, 1):
+        np.testing.assert_allclose(
+            around_weights(n, 10, ring), theirs(turns_of(10, ring) * n), atol=1e-13
+        )

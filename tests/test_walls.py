@@ -7,7 +7,7 @@ import pytest
 from analysis.morphometry.courses import Courses
 from analysis.morphometry.intradural import Intradural
 from analysis.morphometry.slices import Stack
-from analysis.morphometry.walls import depth_inside, wall_measures
+from analysis.morphometry.walls import TOGETHER, depth_inside, wall_measures
 
 
 def test_distance_to_a_round_wall_is_radius_less_distance_from_its_axis():
@@ -42,6 +42,14 @@ def test_the_sense_of_the_rings_does_not_turn_inside_out():
 def test_beyond_the_rings_there_is_no_wall():
     stack = Stack.of(cylinders.make_anatomy().dura, np.eye(3))
     assert np.isnan(depth_inside(stack, np.zeros((2, 2)), np.array([-1.0, 161.0]))).all()
+
+
+def test_points_measured_together_are_those_measured_one_by_one():
+    stack = Stack.of(cylinders.make_anatomy().dura, np.eye(3))
+    rng = np.random.default_rng(1)
+    points, down = rng.uniform(-14, 14, (3 * TOGETHER, 2)), rng.uniform(-5, 170, 3 * TOGETHER)
+    each = [depth_inside(stack, p[None], d[None])[0] for p, d in zip(points, down, strict=True)]
+    np.testing.assert_array_equal(depth_inside(stack, points, down), each)
 
 
 def test_the_least_distance_leaves_out_the_last_10_mm_before_the_wall():

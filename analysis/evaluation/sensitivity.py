@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from analysis.variability.segment_tables import CONFIDENCE, sd_interval
+from analysis.variability.normal_intervals import CONFIDENCE, chi2_quantile, sd_interval
+from analysis.variability.spread import landmark_spread
 from atlas.data.dataset import Dataset
 from atlas.data.subject import ROOT_KEYS
 from atlas.shape.alignment import Alignment, AlignmentError, align
@@ -72,13 +72,7 @@ def anchor_sensitivity(
                 continue
             label = {"origin": origin, "anchor": anchor}
             try:
-                moved = align(
-                    landmarks,
-                    anchor=anchor,
-                    rotation=alignment.rotations,
-                    scale=alignment.scaling,
-                    weights=alignment.weighting,
-                )
+                moved = _aligned(landmarks, anchor, alignment)
             except AlignmentError as error:
                 # An anchor that one subject lacks is no reason to withhold the others.
                 summaries.append({**label, "n": len(landmarks.subject_ids), "remark": str(error)})
@@ -150,31 +144,27 @@ def root_spread(alignment: Alignment) -> pd.DataFrame:
     """
     scheme = alignment.landmarks.scheme
     present = {b.name for b in scheme.blocks}
-    rows = []
-    for landmark, place in (("begin", 0), ("ganglion", -1)):
-        for key in ROOT_KEYS:
-            if block_name(key) not in present:
-                continue
-            points = alignment.points[:, scheme.span(block_name(key))][:, place]
-            points = points[~np.isnan(points).any(axis=1)]
-            rows.append((landmark, *key, *_spread(points)))
-    spread = ["sd_z_mm", "sd_mm", "sd_low_mm", "sd_high_mm"]
-    table = pd.DataFrame(rows, columns=["landmark", "level", "side", "n", *spread])
-    low, high = sd_interval(table["n"].to_numpy(), table["sd_z_mm"].to_numpy(float))
-    table.insert(5, "sd_z_low_mm", low)
-    table.insert(6, "sd_z_high_mm", high)
-    return table
-
-
-def _spread(points: np.ndarray) -> tuple[int, float, float, float, float]:
-    """n, SD along z, SD in all directions and its interval, mm, of points (n, 3)."""
-    n = len(points)
-    if n < 2:
-        return n, np.nan, np.nan, np.nan, np.nan
-    variance = np.maximum(np.linalg.eigvalsh(np.cov(points.T)), 0.0)
-    low, high = variance_interval(variance, n)
-    total = float(np.sqrt(variance.sum()))
-    return n, float(points[:, 2].std(ddof=1)), total, float(np.sqrt(low)), float(np.sqrt(high))
+    spans = {key: scheme.span(block_name(key)) for key in ROOT_KEYS if block_name(key) in present}
+    places = [span.start for span in spans.values()] + [span.stop - 1 for span in spans.values()]
+    spread = landmark_spread(alignment.points[:, places])
+    along = spread.sd_axes[:, 2]
+    z_low, z_high = sd_interval(spread.n, along)
+    low, high = spread.sd_interval()
+    levels, sides = zip(*spans, strict=True) if spans else ((), ())
+    return pd.DataFrame(
+        {
+            "landmark": np.repeat(["begin", "ganglion"], len(spans)),
+            "level": levels * 2,
+            "side": sides * 2,
+            "n": spread.n,
+            "sd_z_mm": along,
+            "sd_z_low_mm": z_low,
+            "sd_z_high_mm": z_high,
+            "sd_mm": spread.sd,
+            "sd_low_mm": low,
+            "sd_high_mm": high,
+        }
+    )
 
 
 def variance_interval(variance: np.ndarray, n: int) -> tuple[float, float]:
@@ -202,7 +192,7 @@ def variance_interval(variance: np.ndarray, n: int) -> tuple[float, float]:
         return total, total
     freedom = (n - 1) * total**2 / float((variance**2).sum())
     tail = (1 - CONFIDENCE) / 2
-    low, high = (freedom * total / stats.chi2.ppf(q, freedom) for q in (1 - tail, tail))
+    low, high = (freedom * total / chi2_quantile(q, freedom) for q in (1 - tail, tail))
     return float(low), float(high)
 
 
@@ -265,6 +255,19 @@ def _both_origins(dataset: Dataset, alignment: Alignment) -> dict[str, LandmarkS
             scheme = replace(own.scheme, blocks=blocks, origin=origin)
             sets[origin] = place_landmarks(group, scheme)
     return sets
+
+
+def _aligned(landmarks: LandmarkSet, anchor: str, alignment: Alignment) -> Alignment:
+    """Landmarks about an anchor, as an alignment was made; it itself where it is of these."""
+    if landmarks is alignment.landmarks and anchor == alignment.anchor:
+        return alignment
+    return align(
+        landmarks,
+        anchor=anchor,
+        rotation=alignment.rotations,
+        scale=alignment.scaling,
+        weights=alignment.weighting,
+    )
 
 
 def _labels_first(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Results drawn on axes: an anatomy, a mode, the scree.  Whole figures are in ``compositions``.
+"""Shapes drawn on axes: an anatomy, a mode.  Whole figures are in ``compositions``.
 
 Two views, both upright, in mm and to scale.  ``front``: the viewer faces the person, so that the
 person's left (+x) is at the viewer's right.  ``side``: seen from the person's left, anterior at the
@@ -7,13 +7,14 @@ viewer's left.  Nothing here touches pyplot: figures belong to whoever made them
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import MultipleLocator, PercentFormatter
+from matplotlib.patches import Patch, Polygon
+from matplotlib.ticker import MultipleLocator
 
 from atlas.data.subject import LEVELS, RootKey
 from atlas.mesh.formats.colours import LEVEL_CODES
@@ -61,9 +62,11 @@ def draw_anatomy(
     for key in sorted(anatomy.roots, key=lambda k: k.side == "left"):
         _draw_root(anatomy, key, axis, ax, alpha=_alpha(key, view))
     for key, place in anatomy.ganglia.items():
-        dot = ax.plot(place[axis], place[2], "o", ms=4.2, mec="white", mew=0.6, zorder=5)[0]
-        dot.set(color=LEVEL_COLOURS[key.level], mec="white", alpha=_alpha(key, view))
+        dot = _dots(place[None, [axis, 2]], ms=4.2, mew=0.6, zorder=5, alpha=_alpha(key, view))
+        dot.set(color=LEVEL_COLOURS[key.level], mec="white")
         dot.set_gid(f"ganglion/{key.level}/{key.side}")
+        ax.add_artist(dot)
+    _take_in(ax, anatomy, axis)
     if labels:
         _label_levels(anatomy, view, ax)
     _orient(ax, view)
@@ -133,13 +136,16 @@ def draw_mode(model: ShapeModel, mode: int, view: View, ax: Axes, *, sd: float =
         for name, rings in (("sac", anatomy.dura), ("cord", anatomy.cord)):
             edge = silhouette(rings, axis)
             if not amount:
-                ax.fill(*edge.T, fc=MEAN, alpha=0.18, lw=0, zorder=1)
+                ax.add_artist(Polygon(edge, fc=MEAN, alpha=0.18, lw=0, zorder=1))
             gid = f"{name}/{amount:+g}"
-            ax.fill(*edge.T, fill=False, ec=colour, lw=0.9, zorder=order, gid=gid)
-        for key, root in anatomy.roots.items():
-            gid = f"root/{key.level}/{key.side}/{amount:+g}"
-            ax.plot(root[:, axis], root[:, 2], color=colour, lw=0.55, zorder=order, gid=gid)
-            ax.plot(*root[-1, [axis, 2]], "o", ms=2.8, color=colour, mew=0, zorder=order + 2)
+            ax.add_artist(Polygon(edge, fill=False, ec=colour, lw=0.9, zorder=order, gid=gid))
+        courses = [root[:, [axis, 2]] for root in anatomy.roots.values()]
+        lines = LineCollection(courses, colors=colour, lw=0.55, capstyle="projecting", zorder=order)
+        lines.set_gid(f"roots/{amount:+g}")
+        ax.add_artist(lines)
+        ends = np.array([course[-1] for course in courses])
+        ax.add_artist(_dots(ends, ms=2.8, color=colour, mew=0, zorder=order + 2))
+        _take_in(ax, anatomy, axis)
     _orient(ax, view)
     return ax
 
@@ -151,36 +157,6 @@ def mode_handles(sd: float) -> list[Line2D]:
         Line2D([], [], color=MEAN, lw=1.4, label="mean"),
         Line2D([], [], color=PLUS, lw=1.4, label=f"+{sd:g} SD"),
     ]
-
-
-def draw_scree(model: ShapeModel, ax: Axes) -> Axes:
-    """Share of the variance that each mode holds, as bars, and their running sum, as a line.
-
-    Parameters
-    ----------
-    model : ShapeModel
-    ax : Axes
-
-    Returns
-    -------
-    Axes
-    """
-    share = model.variance / model.total_variance
-    number = np.arange(1, len(share) + 1)
-    ax.bar(number, share, color=MINUS, width=0.72, label="each mode")
-    ax.plot(number, np.cumsum(share), "o-", color=PLUS, ms=3.2, lw=1.2, label="cumulative")
-    ax.set_ylim(0, 1.04)
-    ax.set_xlim(0.3, len(share) + 0.7)
-    ax.xaxis.set_major_locator(MultipleLocator(1 if len(share) <= 14 else 5))
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.yaxis.grid(True, color="0.9", lw=0.6)
-    ax.set_axisbelow(True)
-    ax.set_xlabel(f"mode (n = {model.n_subjects} subjects)", fontsize=TEXT_PT + 0.5)
-    ax.set_ylabel("share of shape variance", fontsize=TEXT_PT + 0.5)
-    ax.tick_params(labelsize=TEXT_PT)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=TEXT_PT, loc="center right")
-    return ax
 
 
 def silhouette(rings: np.ndarray, axis: int) -> np.ndarray:
@@ -209,8 +185,9 @@ def _draw_silhouette(
 ) -> None:
     edge = silhouette(rings, axis)
     alpha = 0.32 if name == "sac" else 0.75
-    ax.fill(*edge.T, fc=colour, alpha=alpha, lw=0, zorder=zorder, gid=name)
-    ax.fill(*edge.T, fill=False, ec=colour, lw=0.9, zorder=zorder, gid=f"{name}/outline")
+    ax.add_artist(Polygon(edge, fc=colour, alpha=alpha, lw=0, zorder=zorder, gid=name))
+    outline = Polygon(edge, fill=False, ec=colour, lw=0.9, zorder=zorder, gid=f"{name}/outline")
+    ax.add_artist(outline)
 
 
 def _alpha(key: RootKey, view: View) -> float:
@@ -228,11 +205,28 @@ def _draw_root(anatomy: Anatomy, key: RootKey, axis: int, ax: Axes, *, alpha: fl
         seen = np.flatnonzero(status[:-1] == Status.MEASURED)
         traced = int(seen[-1]) + 1 if len(seen) else 0
         gap = root[max(traced - 1, 0) :]
-        line = ax.plot(gap[:, axis], gap[:, 2], color=colour, lw=0.9, ls=DASHES, zorder=3)[0]
+        line = Line2D(gap[:, axis], gap[:, 2], color=colour, lw=0.9, ls=DASHES, zorder=3)
         line.set(alpha=0.6 * alpha, gid=f"{name}/bridged")
+        ax.add_artist(line)
     seen = root[:traced]
-    line = ax.plot(seen[:, axis], seen[:, 2], color=colour, lw=1.4, alpha=alpha, zorder=4)[0]
+    line = Line2D(seen[:, axis], seen[:, 2], color=colour, lw=1.4, alpha=alpha, zorder=4)
     line.set_gid(f"{name}/{'generated' if status is None else 'traced'}")
+    ax.add_artist(line)
+
+
+def _dots(places: np.ndarray, **look: Any) -> Line2D:
+    return Line2D(*places.T, ls="", marker="o", **look)
+
+
+def _take_in(ax: Axes, anatomy: Anatomy, axis: int) -> None:
+    """Let the limits of axes hold an anatomy.
+
+    At once: matplotlib's ``plot`` and ``fill`` do it for each artist, which takes longer than to
+    draw them.
+    """
+    parts = (anatomy.dura, anatomy.cord, *anatomy.roots.values(), *anatomy.ganglia.values())
+    points = np.concatenate([np.reshape(part, (-1, 3)) for part in parts])
+    ax.update_datalim(points[~np.isnan(points).any(axis=1)][:, [axis, 2]])
 
 
 def _label_levels(anatomy: Anatomy, view: View, ax: Axes) -> None:

@@ -55,12 +55,7 @@ def measure(anatomy: Anatomy) -> pd.DataFrame:
     ValueError
         Fewer than two whole dura rings.
     """
-    values, bridged = _measured(anatomy)
-    rests = np.where(bridged, "bridged", "measured").astype(object)
-    if anatomy.status:
-        rests[np.isnan(values)] = "missing"
-    else:
-        rests[:] = "generated"
+    values, rests = _values_and_grounds(anatomy)
     columns = dict(zip(list(COLUMNS)[:3], _row_names(), strict=True))
     return pd.DataFrame({**columns, "value": values, "rests_on": rests}, columns=list(COLUMNS))
 
@@ -79,8 +74,31 @@ def measure_group(anatomies: Mapping[str, Anatomy]) -> pd.DataFrame:
     """The tables of :func:`measure` of a group, one below the other, after a ``subject`` column."""
     if not anatomies:
         raise ValueError("anatomies: expected at least one, got none")
-    tables = {name: measure(anatomy) for name, anatomy in anatomies.items()}
-    return pd.concat(tables, names=["subject"]).reset_index("subject").reset_index(drop=True)
+    values, rests = zip(*(_values_and_grounds(a) for a in anatomies.values()), strict=True)
+    # One table from one array a column: a table a subject would take as long as the measures.
+    columns = {
+        column: np.tile(names, len(anatomies))
+        for column, names in zip(list(COLUMNS)[:3], _row_names(), strict=True)
+    }
+    return pd.DataFrame(
+        {
+            "subject": np.repeat(np.array(list(anatomies), dtype=object), len(values[0])),
+            **columns,
+            "value": np.concatenate(values),
+            "rests_on": np.concatenate(rests),
+        }
+    )
+
+
+def _values_and_grounds(anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:
+    """Values (rows,) of every measure, and what each rests on."""
+    values, bridged = _measured(anatomy)
+    rests = np.where(bridged, "bridged", "measured").astype(object)
+    if anatomy.status:
+        rests[np.isnan(values)] = "missing"
+    else:
+        rests[:] = "generated"
+    return values, rests
 
 
 def _measured(anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:

@@ -19,17 +19,6 @@ from atlas.shape.transforms import frame
 EDGE_MM = 1e-6
 # Chords a spline segment: 24 points a ring make 96 chords, which lose 0.07 % of a circle's area.
 CHORDS = 4
-_SHARE = np.arange(CHORDS) / CHORDS
-# Weights of begin, end and the two slopes of a cubic at the begin of each chord.
-HERMITE = np.stack(
-    [
-        (1 + 2 * _SHARE) * (1 - _SHARE) ** 2,
-        _SHARE**2 * (3 - 2 * _SHARE),
-        _SHARE * (1 - _SHARE) ** 2,
-        _SHARE**2 * (_SHARE - 1),
-    ],
-    axis=1,
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,10 +160,6 @@ def smooth_rings(rings: np.ndarray) -> np.ndarray:
     result = np.full((k, n * CHORDS, 3), np.nan)
     whole = ~np.isnan(rings).any(axis=(1, 2))
     if whole.any():
-        splines = ClosedSplines.through(rings[whole])
-        length, points = splines.chords[..., None], splines.points
-        ends = (points[:, :-1], points[:, 1:])
-        slopes = (length * splines.slopes[:, :-1], length * splines.slopes[:, 1:])
-        dense = HERMITE @ np.stack([*ends, *slopes], axis=2)
-        result[whole] = dense.reshape(-1, n * CHORDS, 3)
+        dense = ClosedSplines.through(rings[whole]).sample(CHORDS)
+        result[whole] = np.moveaxis(dense.reshape(3, -1, n * CHORDS), 0, 2)
     return result

@@ -12,6 +12,8 @@ from analysis.morphometry.slices import EDGE_MM, Stack
 
 # Stretch before the exit on which a root does nothing but come to the wall.
 APPROACH_MM = 10.0
+# Points whose outlines are held at once: more would not stay in a processor's cache.
+TOGETHER = 128
 
 
 def depth_inside(stack: Stack, local: np.ndarray, down: np.ndarray) -> np.ndarray:
@@ -32,16 +34,22 @@ def depth_inside(stack: Stack, local: np.ndarray, down: np.ndarray) -> np.ndarra
     """
     result = np.full(len(local), np.nan)
     seen = np.flatnonzero(~np.isnan(stack.between(stack.depths, down)))
-    if not len(seen):
-        return result
-    outlines = stack.between(stack.outlines, down[seen])
-    outlines -= local[seen, None]
+    for part in range(0, len(seen), TOGETHER):
+        some = seen[part : part + TOGETHER]
+        outlines = stack.between(stack.outlines, down[some])
+        outlines -= local[some, None]
+        result[some] = _depth_of_origin(outlines, stack.sense)
+    return result
+
+
+def _depth_of_origin(outlines: np.ndarray, sense: float) -> np.ndarray:
+    """Distance (n,) of the origin to each outline (n, m, 2), positive inside."""
     m = outlines.shape[1]
     nearest = np.einsum("nmi,nmi->nm", outlines, outlines).argmin(axis=1)
-    row = np.arange(len(seen))
+    row = np.arange(len(outlines))
     corners = [outlines[row, (nearest + step) % m] for step in (-1, 0, 1)]
-    best = np.full(len(seen), np.inf)
-    sign = np.zeros(len(seen))
+    best = np.full(len(outlines), np.inf)
+    sign = np.zeros(len(outlines))
     for begin, end in pairwise(corners):
         edge = end - begin
         share = np.clip(-(begin * edge).sum(axis=1) / (edge**2).sum(axis=1), 0, 1)
@@ -50,8 +58,7 @@ def depth_inside(stack: Stack, local: np.ndarray, down: np.ndarray) -> np.ndarra
         best = np.where(closer, apart, best)
         sign = np.where(closer, begin[:, 0] * edge[:, 1] - begin[:, 1] * edge[:, 0], sign)
     # On the inner side the cross product has the sign of the outlines' own sense.
-    result[seen] = best * np.where(sign * stack.sense >= 0, 1.0, -1.0)
-    return result
+    return best * np.where(sign * sense >= 0, 1.0, -1.0)
 
 
 def wall_measures(

@@ -19,8 +19,8 @@ from analysis.tables.paper import Paper, paper_table
 from analysis.tables.rounding import RULE
 from analysis.tables.sources import Source, read_source
 from analysis.tables.typeset import check_formats, write_table
-from atlas.build import ATTRIBUTION, DISCLAIMER
 from atlas.files import new_folder, write_file
+from atlas.provenance import ATTRIBUTION, DISCLAIMER
 from atlas.stages import Stage, quiet
 
 # Only a folder of tables holds it: a build or an evaluation is never taken for one.

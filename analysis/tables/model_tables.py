@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
+from analysis.inference.multiplicity import adjusted
 from atlas.shape.asymmetry import structure_asymmetry
 from atlas.shape.pose import AlignmentError
 from atlas.shape.scheme import Status
@@ -91,4 +91,4 @@ def asymmetry_table(atlas: Atlas) -> pd.DataFrame:
     except AlignmentError:
         return pd.DataFrame(columns=ASYMMETRY_COLUMNS)
     table = pd.DataFrame(structure_asymmetry(symmetry))
-    return table.assign(p_holm=multipletests(table["p"], method="holm")[1])
+    return table.assign(p_holm=adjusted(table["p"].to_numpy(), "holm"))

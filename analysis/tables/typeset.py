@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.tables.markup import as_markdown, escape_markdown, latex_document
 from analysis.tables.page import table_page
 from analysis.tables.paper import Paper, paper_table
+from analysis.tables.tidy import IMAGED, tidy_csv
 from atlas.errors import AtlasError
 from atlas.files import new_file, write_file
 
@@ -23,9 +24,6 @@ FORMATS = {
     "html": ".html",
 }
 TYPESET = ("markdown", "latex", "html")
-# Six digits: a micrometre at the size of a spine.
-FLOAT_FORMAT = "%.6g"
-IMAGED = "imaged"
 INSTALL = "pip install 'lumbosacral-atlas[parquet]'"
 
 
@@ -146,11 +144,6 @@ def undescribed(names: Iterable[str], columns: Mapping[str, str]) -> list[str]:
         beginnings += [name[:-1] for name in (first, *others) if name.endswith("…")]
     lost = [n for n in names if n not in known and not n.startswith(tuple(beginnings))]
     return sorted(lost)
-
-
-def tidy_csv(table: pd.DataFrame) -> str:
-    """CSV with six significant digits and Unix line ends."""
-    return str(table.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n"))
 
 
 def _typeset(name: str, papers: Sequence[Paper], columns: Mapping[str, str]) -> str:

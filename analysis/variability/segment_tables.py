@@ -8,7 +8,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.morphometry import MEASURES, measure_group, unit
-from analysis.variability.intervals import LEAST_SUBJECTS, bootstrap_weights, studentised_interval
+from analysis.variability.intervals import (
+    LEAST_SUBJECTS,
+    bootstrap_weights,
+    studentised_intervals,
+)
 from analysis.variability.normal_intervals import (
     CONFIDENCE,
     mean_interval,
@@ -171,12 +175,8 @@ def _intervals(
         weights = bootstrap_weights(values.shape[1], seed=seed)
         drawn = {
             f"{name}_{end}": limit
-            for name in ("mean", "sd")
-            for end, limit in zip(
-                ("low", "high"),
-                studentised_interval(values, weights, statistic=name),
-                strict=True,
-            )
+            for name, limits in studentised_intervals(values, weights).items()
+            for end, limit in zip(("low", "high"), limits, strict=True)
         }
         varied = ~np.isnan(drawn["sd_low"])
         chosen = {name: np.where(varied, drawn[name], chosen[name]) for name in chosen}
@@ -218,13 +218,15 @@ def summarise_anchors(measures: pd.DataFrame) -> pd.DataFrame:
     The dura apex is the top of the image, not anatomy: a spread that shrinks from the apex to the
     conus came from the field of view.
     """
-    rows = []
-    for (anchor, landmark), name in DEPTH_MEASURES.items():
-        depths = measures[measures["measure"] == name]
-        by_subject = depths.groupby(["subject", "level"], observed=True)["value"].mean().unstack()
-        for level in LEVELS:
-            values = by_subject[level].dropna() if level in by_subject else pd.Series(dtype=float)
-            rows.append((anchor, landmark, level, len(values), values.std()))
-    table = pd.DataFrame(rows, columns=["anchor", "landmark", "level", "n", "sd_mm"])
+    depths = measures[measures["measure"].isin(DEPTH_MEASURES.values())]
+    by_subject = depths.groupby(["measure", "level", "subject"], observed=True)["value"].mean()
+    spread = by_subject.groupby(["measure", "level"], observed=True).agg(["count", "std"])
+    rows = [(*place, level) for place in DEPTH_MEASURES for level in LEVELS]
+    spread = spread.reindex(
+        [(DEPTH_MEASURES[anchor, landmark], level) for anchor, landmark, level in rows]
+    )
+    table = pd.DataFrame(rows, columns=["anchor", "landmark", "level"]).assign(
+        n=spread["count"].fillna(0).to_numpy(int), sd_mm=spread["std"].to_numpy(float)
+    )
     low, high = sd_interval(table["n"].to_numpy(), table["sd_mm"].to_numpy(float))
     return table.assign(sd_low_mm=low, sd_high_mm=high)

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
-from analysis.variability.normal_intervals import CONFIDENCE, COVERAGE, sd_interval
+from analysis.variability.normal_intervals import (
+    CONFIDENCE,
+    COVERAGE,
+    chi2_quantile,
+    sd_interval,
+)
 from atlas.arrays import read_only
 from atlas.errors import AtlasError
 from atlas.shape.alignment import Alignment
@@ -93,9 +98,7 @@ class LandmarkSpread:
         share = np.divide(total**2, squares, out=np.ones_like(total), where=varied)
         freedom = np.where(self.n > 1, (self.n - 1) * share, np.nan)
         tail = (1 - CONFIDENCE) / 2
-        low, high = (
-            np.sqrt(total * freedom / stats.chi2.ppf(q, freedom)) for q in (1 - tail, tail)
-        )
+        low, high = (np.sqrt(total * freedom / chi2_quantile(q, freedom)) for q in (1 - tail, tail))
         return low, high
 
     def ellipsoids(self, *, prediction: bool = False) -> tuple[Floats, Floats]:
@@ -129,7 +132,7 @@ class LandmarkSpread:
         found, axes = np.linalg.eigh(self.covariance[known])
         variance[known] = np.maximum(found[:, ::-1], 0.0)
         vectors[known] = _positive(np.swapaxes(axes, 1, 2)[:, ::-1])
-        factor = prediction_factor(self.n) if prediction else stats.chi2.ppf(COVERAGE, 3)
+        factor = prediction_factor(self.n) if prediction else chi2_quantile(COVERAGE, 3)
         return np.sqrt(variance * np.reshape(factor, (-1, 1))), vectors
 
     def table(self) -> pd.DataFrame:
@@ -156,7 +159,7 @@ class LandmarkSpread:
 def prediction_factor(n: NDArray[np.int_]) -> Floats:
     """``3 (n² - 1) / (n (n - 3)) F(3, n - 3)`` at 95 %, (L,); NaN below four subjects."""
     n = np.where(np.asarray(n) > 3, n, np.nan)
-    return 3 * (n**2 - 1) / (n * (n - 3)) * stats.f.ppf(COVERAGE, 3, n - 3)
+    return 3 * (n**2 - 1) / (n * (n - 3)) * special.fdtri(3, n - 3, COVERAGE)
 
 
 def landmark_spread(

@@ -43,10 +43,22 @@ def build(
         list[str] | None,
         typer.Option(help="Leave out sub-07, sub-04/roots/L3/left, …; may be given several times."),
     ] = None,
+    variance: Annotated[
+        float, typer.Option(help="Share of the variance that the modes hold; large groups 0.99.")
+    ] = 1.0,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(help="2GiB, 500MB: a larger group is built block by block; half of the free."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that share the work.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask cluster: tcp://host:8786, or local to start one.")
+    ] = None,
 ) -> None:
     """Build the atlas of a group: model, meshes, tables, figures, provenance."""
     with plain_errors(), progress() as stage:
         from atlas.build import build as build_folder
+        from atlas.large.resources import Resources
         from atlas.store import Settings
 
         settings = Settings(
@@ -58,8 +70,16 @@ def build(
             extent=extent,
             bridged=bridged,
             slide=slide,
+            variance_held=variance,
         )
-        result = build_folder(dataset, out, settings, exclusions=exclude or (), stage=stage)
+        result = build_folder(
+            dataset,
+            out,
+            settings,
+            exclusions=exclude or (),
+            resources=Resources(max_memory, workers, scheduler),
+            stage=stage,
+        )
     print_atlas(result)
     print_model_findings(result)
     typer.echo(f"written to {out}")

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from atlas.store import Atlas
 
 
+# More subjects than this are a wall of names.
+MOST_NAMES = 40
+
+
 @app.command()
 def show(
     model: Annotated[Path, typer.Argument(help="model.h5, or the folder of a build.")],
@@ -34,7 +38,7 @@ def print_atlas(atlas: Atlas) -> None:
     model, alignment, origin = atlas.model, atlas.alignment, atlas.provenance
     state = "converged" if alignment.converged else "NOT converged"
     lines = {
-        "subjects": f"n = {model.n_subjects}: {', '.join(alignment.landmarks.subject_ids)}",
+        "subjects": f"n = {model.n_subjects}: {_named(alignment.landmarks.subject_ids)}",
         "cohort": origin.get("notice") or "annotated images",
         "landmarks": f"{model.scheme.size}, depth from {model.scheme.origin}",
         "alignment": f"anchor {alignment.anchor}, rotation {alignment.rotations}, "
@@ -63,6 +67,13 @@ def print_atlas(atlas: Atlas) -> None:
             f"{shares[: k + 1].sum():.1f}",
         )
     console.print(table)
+
+
+def _named(subject_ids: tuple[str, ...]) -> str:
+    """Names of subjects; of many the first and the last."""
+    if len(subject_ids) <= MOST_NAMES:
+        return ", ".join(subject_ids)
+    return f"{subject_ids[0]}, {subject_ids[1]}, … {subject_ids[-1]}"
 
 
 def print_model_findings(atlas: Atlas) -> None:

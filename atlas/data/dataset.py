@@ -10,7 +10,14 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from atlas.data.image_quality import read_image_quality
-from atlas.data.layout import ArchiveTree, FileTree, FolderTree, MarkerFile, marker_files
+from atlas.data.layout import (
+    ArchiveTree,
+    FileTree,
+    FolderTree,
+    MarkerFile,
+    file_name,
+    marker_files,
+)
 from atlas.data.participants import read_participants, unmatched_rows
 from atlas.data.reader import SubjectReader
 from atlas.data.subject import Finding, Severity, Subject
@@ -146,7 +153,7 @@ def _unusable(place: Path, message: str) -> DatasetError:
 
 def _survey(tree: FileTree, place: Path, *, root_name: str, optional: Collection[str]) -> Dataset:
     try:
-        names = [n for n in tree.names() if not PurePosixPath(n).name.startswith("._")]
+        names = [n for n in tree.names() if not file_name(n).startswith("._")]
     except OSError as error:
         raise _unusable(place, f"expected a readable folder, got {error}") from None
     files = list(marker_files(names, root_name=root_name))
@@ -181,10 +188,37 @@ def _survey(tree: FileTree, place: Path, *, root_name: str, optional: Collection
     return Dataset(str(place), tuple(subjects), tuple(findings))
 
 
+def survey_subject(
+    tree: FileTree, identity: str, covariates: Mapping[str, float | str | None]
+) -> tuple[Subject | None, tuple[Finding, ...]]:
+    """Read one subject alone, out of a tree that holds nothing else.
+
+    Parameters
+    ----------
+    tree : FileTree
+        The files of its folder.
+    identity : str
+    covariates : mapping
+        Of the subject.
+
+    Returns
+    -------
+    subject : Subject or None
+        None where it cannot be used.
+    findings : tuple of Finding
+        About it, as :func:`survey_dataset` has them.
+    """
+    names = [n for n in tree.names() if not file_name(n).startswith("._")]
+    files = [f for f in marker_files(names) if f.subject == identity]
+    reader = SubjectReader(tree, identity)
+    subject = reader.read(files, covariates)
+    return subject, (*_unrecognised(names, files), *reader.findings)
+
+
 def _unrecognised(names: list[str], files: list[MarkerFile]) -> list[Finding]:
     """JSON files beside marker files that no rule understands: said, never dropped in silence."""
     known = {f.name for f in files}
-    folders = {PurePosixPath(f.name).parent for f in files}
+    folders = {PurePosixPath(folder) for folder in {f.name.rpartition("/")[0] for f in files}}
     return [
         Finding(
             Severity.WARNING,

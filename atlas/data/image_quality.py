@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
-from atlas.data.layout import FileTree, FolderTree, subject_id
+from atlas.data.layout import FileTree, FolderTree, file_name, subject_id
 from atlas.data.subject import Finding, Severity
 
 FOLDER = "anatqc"
@@ -82,14 +82,14 @@ def _tables(
 ) -> Iterator[tuple[FileTree, str, str, str]]:
     """Tree, name, subject and prefix of every table, those inside before those beside."""
     trees: list[tuple[FileTree, Collection[str]]] = [(tree, names)]
-    if not any(TABLE.match(PurePosixPath(n).name) for n in names):
+    if not any(TABLE.match(file_name(n)) for n in names):
         place = place.resolve()
         folders = (f / FOLDER for f in (place.parent, place.parent.parent))
         beside = next((FolderTree(f) for f in folders if f.is_dir()), None)
         trees = [(beside, beside.names())] if beside else []
     for source, files in trees:
         for name in files:
-            match = TABLE.match(PurePosixPath(name).name)
+            match = TABLE.match(file_name(name))
             if match:
                 prefix = f"{match['sequence']}_{match['kind']}".lower()
                 yield source, name, subject_id(match["subject"]), prefix

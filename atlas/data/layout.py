@@ -7,13 +7,14 @@ Level and side come from the name, never from the labels inside.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 
 from atlas.data.subject import LEVELS, RootKey
@@ -58,16 +59,25 @@ class FolderTree:
 
     def names(self) -> list[str]:
         """All files, sorted; a link that leads nowhere is one, and cannot be read."""
-        found = (p.relative_to(self.root) for p in self.root.rglob("*") if not p.is_dir())
-        return sorted(p.as_posix() for p in found if p.parts[0] != IN_PROGRESS)
+        found: list[str] = []
+        for folder, _, files in os.walk(self.root, onerror=_refuse_unreadable):
+            inside = Path(folder).relative_to(self.root).as_posix()
+            found += files if inside == "." else [f"{inside}/{name}" for name in files]
+        return sorted(name for name in found if name.partition("/")[0] != IN_PROGRESS)
 
     def read(self, name: str) -> bytes:
         """The bytes of one file; OSError if it is too large, or a pipe or device."""
         path = self.root / name
-        if not stat.S_ISREG(path.stat().st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise OSError("expected a file, got a pipe or a device")
-        with path.open("rb") as content:
-            return _limited(content.read(MAXIMUM_BYTES + 1))
+        size = min(status.st_size, MAXIMUM_BYTES)
+        with path.open("rb") as file:
+            # Asked for the largest size, the reader would reserve it for every file.
+            content = file.read(size + 1)
+            if len(content) > size:
+                content += file.read(MAXIMUM_BYTES + 1 - len(content))
+        return _limited(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,17 @@ class ArchiveTree:
                 return _limited(content.read(MAXIMUM_BYTES + 1))
         except (zlib.error, EOFError, RuntimeError) as error:
             raise zipfile.BadZipFile(str(error)) from None
+
+
+def file_name(name: str) -> str:
+    """The last part of a name inside a tree."""
+    return name.rpartition("/")[2]
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    """Pass over a folder that is locked, as ``Path.rglob`` does; anything else is an error."""
+    if not isinstance(error, PermissionError):
+        raise error
 
 
 def _limited(content: bytes) -> bytes:
@@ -147,12 +168,11 @@ def marker_files(names: list[str], *, root_name: str = "") -> Iterator[MarkerFil
         In the order of ``names``.
     """
     for name in names:
-        path = PurePosixPath(name)
-        match = MARKER.match(path.name)
+        *folders, own = name.split("/")
+        match = MARKER.match(own)
         if match is None:
             continue
-        folders = [root_name, *path.parts[:-1]]
-        holders = [part for part in folders if SUBJECT.match(part)]
+        holders = [part for part in (root_name, *folders) if SUBJECT.match(part)]
         kind = next(v for k, v in KINDS.items() if match["kind"].lower().startswith(k))
         yield MarkerFile(
             name=name,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import reprlib
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import orjson
 
-from atlas.arrays import read_only
+from atlas.arrays import freeze, read_only
 
 SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/"
@@ -57,7 +58,8 @@ class Markup:
     @property
     def defined(self) -> np.ndarray:
         """Points with a position, (m, 3) LPS mm."""
-        return self.points[~np.isnan(self.points).any(axis=1)]
+        absent = np.isnan(self.points)
+        return self.points[~absent.any(axis=1)] if absent.any() else self.points
 
 
 def parse_markups(content: bytes) -> tuple[Markup, ...]:
@@ -102,15 +104,35 @@ def _parse_markup(markup: Any) -> Markup:
     if not isinstance(markup, dict) or not isinstance(markup.get("controlPoints"), list):
         raise MarkupsError("expected a markup with a list 'controlPoints', got none")
     factor = _lps_factor(markup)
-    rows, labels = [], []
-    for number, point in enumerate(markup["controlPoints"], 1):
-        rows.append(_parse_position(point, number))
-        labels.append(_text(point.get("label", "")))
-    given = np.array(rows, dtype=float).reshape(-1, 3)
+    control = markup["controlPoints"]
+    given = _sound_positions(control)
+    if given is None:
+        rows = [_parse_position(point, number) for number, point in enumerate(control, 1)]
+        given = np.array(rows, dtype=float).reshape(-1, 3)
     _refuse_far(given, LARGEST_MM / np.abs(factor))
-    points = given * factor
-    description = markup["controlPoints"][0].get("description", "") if rows else ""
+    points = freeze(given * factor)
+    labels = [point.get("label", "") for point in control]
+    labels = [label if isinstance(label, str) else _text(label) for label in labels]
+    description = control[0].get("description", "") if control else ""
     return Markup(_text(markup.get("type", "")), points, tuple(labels), _text(description))
+
+
+def _sound_positions(control: list[Any]) -> np.ndarray | None:
+    """Positions (n, 3) where every point is defined and has three finite numbers; else None.
+
+    Checks all points at once.  Which point is wrong, and how, :func:`_parse_position` says.
+    """
+    try:
+        positions = [point["position"] for point in control]
+        statuses = {point.get("positionStatus", "defined") for point in control}
+    except (TypeError, KeyError, AttributeError):
+        return None
+    if statuses != {"defined"} or set(map(type, positions)) != {list}:
+        return None
+    if set(map(len, positions)) != {3} or not {*map(type, chain(*positions))} <= {float, int}:
+        return None
+    given = np.array(positions, dtype=float)
+    return given if np.isfinite(given).all() else None
 
 
 def _refuse_far(points: np.ndarray, largest: np.ndarray) -> None:

@@ -7,8 +7,9 @@ shortest open path through the points is the rule.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
-from scipy.spatial.distance import cdist
 
 
 def order_along_root(points: np.ndarray) -> np.ndarray:
@@ -35,10 +36,21 @@ def order_along_root(points: np.ndarray) -> np.ndarray:
     >>> order_along_root(np.array([[0, 0, 0], [0, 0, 4], [0, 0, 2.0]]))
     array([1, 2, 0])
     """
-    distance = cdist(points, points)
+    apart = points[:, None] - points
+    distance = np.sqrt((apart**2).sum(axis=2))
     by_height = np.argsort(-points[:, 2], kind="stable")
-    starts = (by_height, np.arange(len(points)), _nearest_neighbour(distance, by_height[0]))
-    paths = [_descend(distance, start) for start in starts]
+    starts = (by_height, np.arange(len(points)), _nearest_neighbour(distance, by_height))
+    # Of a root that runs steadily down, the three are one.
+    seen: set[bytes] = set()
+    paths = []
+    for start in starts:
+        if start.tobytes() in seen:
+            continue
+        paths.append(_descend(distance, start))
+        seen.add(start.tobytes())
+        if paths[-1] is start:
+            # What cannot be improved cannot from its other end.
+            seen.add(start[::-1].tobytes())
     lengths = [_length(distance, path) for path in paths]
     best = paths[int(np.argmin(np.round(lengths, 9)))]
     return best if points[best[0], 2] >= points[best[-1], 2] else best[::-1]
@@ -48,14 +60,30 @@ def _length(distance: np.ndarray, path: np.ndarray) -> float:
     return float(distance[path[:-1], path[1:]].sum())
 
 
-def _nearest_neighbour(distance: np.ndarray, start: int) -> np.ndarray:
-    path, remaining = [int(start)], np.ones(len(distance), dtype=bool)
-    remaining[start] = False
+def _nearest_neighbour(distance: np.ndarray, by_height: np.ndarray) -> np.ndarray:
+    """From the highest point to the nearest that is left, the first in the file of equals."""
+    if _each_is_nearest(distance[np.ix_(by_height, by_height)]):
+        return by_height
+    path, remaining = [int(by_height[0])], np.ones(len(distance), dtype=bool)
+    remaining[path[0]] = False
     while remaining.any():
         step = np.where(remaining, distance[path[-1]], np.inf)
         path.append(int(step.argmin()))
         remaining[path[-1]] = False
     return np.array(path)
+
+
+def _each_is_nearest(along: np.ndarray) -> bool:
+    """Whether the next point of a path is nearer than any after it; distances in its order."""
+    beyond = np.where(_pairs(len(along))[2], along, np.inf).min(axis=1, initial=np.inf)
+    return bool((np.diagonal(along, 1) < beyond[:-1]).all())
+
+
+@lru_cache(maxsize=256)
+def _pairs(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Begins and ends of the stretches of a path, and mask (n, n) of ends two steps on or more."""
+    begin, end = np.triu_indices(n, 1)
+    return begin, end, np.triu(np.ones((n, n), dtype=bool), 2)
 
 
 def _descend(distance: np.ndarray, path: np.ndarray) -> np.ndarray:
@@ -73,7 +101,7 @@ def _best_reversal(distance: np.ndarray, path: np.ndarray) -> tuple[float, np.nd
     n = len(path)
     padded = np.zeros((n + 2, n + 2))
     padded[1:-1, 1:-1] = distance[np.ix_(path, path)]
-    i, j = np.triu_indices(n, 1)
+    i, j, _ = _pairs(n)
     # Index k of the path is k + 1 in the padded table, whose border costs nothing.
     gain = padded[i, i + 1] + padded[j + 1, j + 2] - padded[i, j + 1] - padded[i + 1, j + 2]
     best = int(gain.argmax())

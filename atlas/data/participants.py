@@ -6,9 +6,9 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from atlas.data.layout import FileTree, subject_id
+from atlas.data.layout import FileTree, file_name, subject_id
 from atlas.data.subject import Finding, Severity
 
 
@@ -19,7 +19,7 @@ def read_participants(
 
     What cannot be read is added to ``findings``.
     """
-    inside = [n for n in names if PurePosixPath(n).name == "participants.tsv"]
+    inside = [n for n in names if file_name(n) == "participants.tsv"]
     place = place.resolve()
     beside = [
         folder / sub / "participants.tsv"

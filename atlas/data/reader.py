@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from atlas.data.layout import FileTree, MarkerFile, subject_id
+from atlas.data.contour_checks import ContourCheck, check_contours, repeats
+from atlas.data.layout import FileTree, MarkerFile, file_name, subject_id
 from atlas.data.markups import Markup, MarkupsError, parse_markups
 from atlas.data.ordering import order_along_root
 from atlas.data.subject import ROOT_KEYS, Finding, RootKey, Severity, Source, Subject
@@ -41,7 +42,8 @@ class SubjectReader:
         self.identity = identity
         self.findings: list[Finding] = []
         self.contours: dict[str, list[np.ndarray]] = {"dura": [], "cord": []}
-        self.slices: dict[str, dict[float, MarkerFile]] = {"dura": {}, "cord": {}}
+        # Height and file of each contour.
+        self.slices: dict[str, list[tuple[float, MarkerFile]]] = {"dura": [], "cord": []}
         self.points: dict[str, dict[RootKey, np.ndarray]] = {"roots": {}, "ganglia": {}}
         self.hashes: dict[str, str] = {}
         self.notices: dict[str, None] = {}
@@ -54,12 +56,29 @@ class SubjectReader:
     ) -> Subject | None:
         """The subject of these files; None if a finding makes it unusable."""
         self._check_names(files)
-        for file in files:
-            self._read_file(file)
+        contents = [(file, self._parsed(file)) for file in files]
+        checks = iter(
+            check_contours(
+                [
+                    markup.defined
+                    for file, markups in contents
+                    if file.kind in self.contours and not isinstance(markups, str)
+                    for markup in markups
+                ]
+            )
+        )
+        for file, markups in contents:
+            if isinstance(markups, str):
+                self._find(Severity.ERROR, "unreadable-file", _short(file), markups)
+            elif file.kind in self.contours:
+                for markup in markups:
+                    self._add_contour(file, markup, next(checks))
+            else:
+                self._add_points(file, markups)
         self._check_complete()
         if any(f.severity is Severity.ERROR for f in self.findings):
             return None
-        ordered = {k: sorted(v, key=_falling_height) for k, v in self.contours.items()}
+        ordered = {kind: self._from_the_top(kind) for kind in self.contours}
         source = Source(
             place=str(PurePosixPath(files[0].name).parent),
             files=self.hashes,
@@ -67,8 +86,8 @@ class SubjectReader:
         )
         return Subject(
             id=self.identity,
-            dura=tuple(ordered["dura"]),
-            cord=tuple(ordered["cord"]),
+            dura=ordered["dura"],
+            cord=ordered["cord"],
             roots=self.points["roots"],
             ganglia=self.points["ganglia"],
             covariates=dict(covariates),
@@ -88,25 +107,25 @@ class SubjectReader:
                 + ("; read as the same subject" if same else "; move them to their subject"),
             )
 
-    def _read_file(self, file: MarkerFile) -> None:
+    def _from_the_top(self, kind: str) -> tuple[np.ndarray, ...]:
+        heights = [height for height, _ in self.slices[kind]]
+        order = sorted(range(len(heights)), key=lambda i: -heights[i])
+        return tuple(self.contours[kind][i] for i in order)
+
+    def _parsed(self, file: MarkerFile) -> tuple[Markup, ...] | str:
+        """The markups of a file, noted with its hash and notices; or why it cannot be read."""
         try:
             content = self.tree.read(file.name)
             markups = parse_markups(content)
         except MarkupsError as error:
-            self._find(Severity.ERROR, "unreadable-file", _short(file), str(error))
-            return
+            return str(error)
         except (OSError, zipfile.BadZipFile) as error:
-            self._find(Severity.ERROR, "unreadable-file", _short(file), f"cannot be read: {error}")
-            return
+            return f"cannot be read: {error}"
         self.hashes[file.name] = hashlib.sha256(content).hexdigest()
         for markup in markups:
             if any(word in markup.description for word in NOT_ANNOTATED):
                 self.notices[markup.description] = None
-        if file.kind in self.contours:
-            for markup in markups:
-                self._add_contour(file, markup)
-        else:
-            self._add_points(file, markups)
+        return markups
 
     def _usable(self, file: MarkerFile, markup: Markup) -> np.ndarray:
         """Defined points of a markup; what is missing or doubled becomes a finding."""
@@ -121,16 +140,16 @@ class SubjectReader:
             )
         return points
 
-    def _add_contour(self, file: MarkerFile, markup: Markup) -> None:
+    def _add_contour(self, file: MarkerFile, markup: Markup, check: ContourCheck | None) -> None:
         points = self._usable(file, markup)
-        step = np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1)
-        if len(points) > 1 and (step == 0).any():
-            self._say_doubled(file, int((step == 0).sum()))
-            points = points[step > 0]
-        if len(points) < MINIMUM_POINTS[file.kind]:
+        if check is not None and check.doubled:
+            self._say_doubled(file, check.doubled)
+            points = points[~repeats(points[None])[0]]
+            (check,) = check_contours([points])
+        if check is None or len(points) < MINIMUM_POINTS[file.kind]:
             self._say_too_few(file, len(points))
             return
-        if _encloses_nothing(points):
+        if check.encloses_nothing:
             self._find(
                 Severity.ERROR,
                 "flat-contour",
@@ -146,14 +165,14 @@ class SubjectReader:
                 _short(file),
                 f"expected a ClosedCurve, got {markup.type!r}; read as a closed curve",
             )
-        if self._is_first_at(file, points):
+        if self._is_first_at(file, check):
             self.contours[file.kind].append(points)
 
-    def _is_first_at(self, file: MarkerFile, points: np.ndarray) -> bool:
+    def _is_first_at(self, file: MarkerFile, check: ContourCheck) -> bool:
         """Whether no other contour of its kind stands in this slice; another is an error."""
-        slices, height = self.slices[file.kind], float(points[:, 2].mean())
-        near = min(SAME_SLICE_MM, SAME_SLICE_SHARE * float(np.ptp(points, axis=0).max()))
-        other = next((f for h, f in slices.items() if abs(h - height) < near), None)
+        slices, height = self.slices[file.kind], check.height
+        near = min(SAME_SLICE_MM, SAME_SLICE_SHARE * check.width)
+        other = next((f for h, f in slices if abs(h - height) < near), None)
         if other is not None:
             self._find(
                 Severity.ERROR,
@@ -163,7 +182,7 @@ class SubjectReader:
                 f"where {_short(other)} is; keep one",
             )
             return False
-        slices[height] = file
+        slices.append((height, file))
         return True
 
     def _add_points(self, file: MarkerFile, markups: tuple[Markup, ...]) -> None:
@@ -205,16 +224,15 @@ class SubjectReader:
         self.points["ganglia"][file.key] = points[-1]
 
     def _add_root(self, file: MarkerFile, points: np.ndarray) -> None:
-        unique, first = np.unique(points, axis=0, return_index=True)
-        if len(unique) < len(points):
-            self._say_doubled(file, len(points) - len(unique))
-            points = points[np.sort(first)]
+        # Points of one slice each are not compared further.
+        if len(set(points[:, 2].tolist())) < len(points):
+            unique, first = np.unique(points, axis=0, return_index=True)
+            if len(unique) < len(points):
+                self._say_doubled(file, len(points) - len(unique))
+                points = points[np.sort(first)]
         order = order_along_root(points)
-        moved = int(
-            min(
-                (order != np.arange(len(order))).sum(), (order[::-1] != np.arange(len(order))).sum()
-            )
-        )
+        along = np.arange(len(order))
+        moved = int(min((order != along).sum(), (order[::-1] != along).sum()))
         if moved:
             self._find(
                 Severity.NOTE,
@@ -278,13 +296,4 @@ class SubjectReader:
 
 
 def _short(file: MarkerFile) -> str:
-    return PurePosixPath(file.name).name
-
-
-def _encloses_nothing(contour: np.ndarray) -> bool:
-    extents = np.linalg.svd(contour - contour.mean(axis=0), compute_uv=False)
-    return bool(extents[1] <= 1e-6 * extents[0])
-
-
-def _falling_height(contour: np.ndarray) -> float:
-    return -float(contour[:, 2].mean())
+    return file_name(file.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -90,6 +91,12 @@ class Source:
     files: Mapping[str, str] = field(default_factory=dict)
     notice: str = ""
 
+    @property
+    def sha256(self) -> str:
+        """One hash of all files: of their names, without folders, and their hashes."""
+        listing = "\n".join(f"{h}  {name.rsplit('/', 1)[-1]}" for name, h in self.files.items())
+        return hashlib.sha256(listing.encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
@@ -165,16 +172,24 @@ def stack_axis(contours: tuple[np.ndarray, ...]) -> np.ndarray:
 
     The least-squares plane normal, pooled over contours, so that it turns with the subject.
     """
-    centred = [c - c.mean(axis=0) for c in contours]
-    scatter = np.sum([c.T @ c for c in centred], axis=0)
-    normal = np.linalg.eigh(scatter)[1][:, 0]
-    rostral = contours[0].mean(axis=0) - contours[-1].mean(axis=0)
-    return normal if normal @ rostral >= 0 else -normal
+    return _axis(contours, contour_means(contours))
 
 
 def contour_heights(contours: tuple[np.ndarray, ...]) -> np.ndarray:
     """Distance of each contour below the first along the stack's normal, (n,) mm."""
     if not contours:
         return np.zeros(1)
-    means = np.array([c.mean(axis=0) for c in contours])
-    return (means[0] - means) @ stack_axis(contours)
+    means = contour_means(contours)
+    return (means[0] - means) @ _axis(contours, means)
+
+
+def contour_means(contours: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Mean points (n, 3) of contours (n_i, 3), n_i >= 1."""
+    count = np.array([len(c) for c in contours])
+    return np.add.reduceat(np.concatenate(contours), np.cumsum(count) - count) / count[:, None]
+
+
+def _axis(contours: tuple[np.ndarray, ...], means: np.ndarray) -> np.ndarray:
+    centred = np.concatenate(contours) - np.repeat(means, [len(c) for c in contours], axis=0)
+    normal = np.linalg.eigh(centred.T @ centred)[1][:, 0]
+    return normal if normal @ (means[0] - means[-1]) >= 0 else -normal

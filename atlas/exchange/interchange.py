@@ -112,7 +112,12 @@ def _wall_cells(model: ShapeModel, block: str | None) -> np.ndarray | None:
 
 
 def write_models(
-    file: h5py.Group, model: ShapeModel, alignment: Alignment, provenance: Mapping[str, Any]
+    file: h5py.Group,
+    model: ShapeModel,
+    alignment: Alignment,
+    provenance: Mapping[str, Any],
+    *,
+    scores: np.ndarray | None = None,
 ) -> None:
     """Write the whole model at the root, each tube in a group of its name, and a catalog.
 
@@ -130,8 +135,11 @@ def write_models(
         Its subjects give the scores.
     provenance : mapping of str to object
         ``created`` is the build time.
+    scores : (S, K) float, optional
+        Of the subjects, where they are known already.
     """
-    scores = model.scores(alignment.points)
+    if scores is None:
+        scores = model.scores(alignment.points)
     parts: dict[str, StatisticalModel] = {}
     for block in (None, *(b.name for b in model.scheme.blocks if b.kind == "tube")):
         part = marginal(model, block=block)

@@ -56,8 +56,10 @@ class Mesh:
     @property
     def face_normals_mm2(self) -> np.ndarray:
         """Outward normal of each face, (F, 3), as long as twice its area in mm²."""
-        a, b, c = self.vertices[self.faces].swapaxes(0, 1)
-        return np.cross(b - a, c - a)
+        # Coordinates come first: a row of three is too short to be worth a loop.
+        a, b, c = (self.vertices.T[:, corner] for corner in self.faces.T)
+        p, q = b - a, c - a
+        return np.stack([p[i - 2] * q[i - 1] - p[i - 1] * q[i - 2] for i in range(3)], axis=1)
 
     @property
     def area_mm2(self) -> float:

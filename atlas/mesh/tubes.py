@@ -44,17 +44,18 @@ def tube_through_rings(rings: np.ndarray, layout: TubeLayout) -> tuple[np.ndarra
     """
     n = rings.shape[1]
     tracks = rings_at(rings, np.array(layout.places))
-    wall = [
-        _swollen(track, around_weights(n, count, i))
-        for i, (track, count) in enumerate(zip(tracks, layout.around, strict=True))
-    ]
-    rostral = _disc(tracks[0], wall[0], layout.rostral, first=0)
+    wall = np.empty((sum(layout.around), 3))
+    # Rings of as many vertices, turned alike, differ in their landmarks only.
+    for count, parity, alike, place in _alike(layout.around):
+        wall[place] = _swollen(tracks[alike], around_weights(n, count, parity))
+    rostral = _disc(tracks[0], wall[: layout.around[0]], layout.rostral, first=0)
     last = len(layout.places) - 1
     if layout.tip is None:
-        caudal = _disc(tracks[-1], wall[-1], layout.caudal, first=last)
+        rim = wall[len(wall) - layout.around[-1] :]
+        caudal = _disc(tracks[-1], rim, layout.caudal, first=last)
     else:
         caudal = _tip(tracks[-1], ring_slopes_at(rings, np.ones(1))[0], layout, first=last)
-    return np.concatenate([*wall, *rostral, *caudal]), _faces(layout)
+    return np.concatenate([wall, *rostral, *caudal]), _faces(layout)
 
 
 def tube_about_curve(
@@ -97,19 +98,17 @@ def tube_about_curve(
     normal = _rotation_minimising(line, tangent, _first_normal(tangent[0], caudal, dorsal))
     # Around x along points outward, as it does on the dura: dorsal, then left, going down.
     frame = np.stack([normal, np.cross(tangent, normal)], axis=1)
-    around = np.array(layout.around)
     radius = np.interp(layout.places, [0, 1], radii)
     reach = radius * np.array([chord_excess(n) for n in layout.around])
     _refuse_folds(line, tangent, reach, name)
-    ring = np.repeat(np.arange(len(around)), around)
-    turn = np.concatenate([turns_of(n, i) for i, n in enumerate(layout.around)])
-    out = np.einsum("vi,vij->vj", _directions(turn), frame[ring])
+    ring, spokes = _spokes(layout.around)
+    out = np.einsum("vi,vij->vj", spokes, frame[ring])
     parts = [line[ring] + reach[ring, None] * out]
-    for end, counts in ((0, layout.rostral), (len(around) - 1, layout.caudal)):
+    for end, counts in ((0, layout.rostral), (len(line) - 1, layout.caudal)):
         for k, count in enumerate(counts, 1):
             share = 1 - k / (len(counts) + 1)
-            spokes = _directions(turns_of(count, end + k)) @ frame[end]
-            parts.append(line[end] + share * reach[end] * spokes)
+            inner = _directions(turns_of(count, end + k)) @ frame[end]
+            parts.append(line[end] + share * reach[end] * inner)
         parts.append(line[end][None])
     return np.concatenate(parts), _faces(layout)
 
@@ -133,10 +132,29 @@ def _faces(layout: TubeLayout) -> np.ndarray:
     return closed_tube_faces(layout.around, layout.rostral, layout.caudal)
 
 
-def _swollen(ring: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Vertices (count, 3) of a ring (n, 3), off its centre by the chords' excess."""
-    centre = ring.mean(axis=0)
-    return centre + chord_excess(len(weights)) * (weights @ ring - centre)
+@lru_cache(maxsize=256)
+def _alike(around: tuple[int, ...]) -> tuple[tuple[int, int, np.ndarray, np.ndarray], ...]:
+    """Rings of equally many vertices, turned alike: count, parity, which (k,), where (k, count)."""
+    counts, starts = np.array(around), np.cumsum([0, *around[:-1]])
+    parity = np.arange(len(counts)) % 2
+    groups = []
+    for count, odd in dict.fromkeys(zip(around, parity.tolist(), strict=True)):
+        which = np.flatnonzero((counts == count) & (parity == odd))
+        groups.append((count, odd, which, starts[which, None] + np.arange(count)))
+    return tuple(groups)
+
+
+@lru_cache(maxsize=256)
+def _spokes(around: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Ring (V,) of each vertex of a wall, and cosine and sine (V, 2) of where it stands there."""
+    ring = np.repeat(np.arange(len(around)), around)
+    return ring, _directions(np.concatenate([turns_of(n, i) for i, n in enumerate(around)]))
+
+
+def _swollen(rings: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Vertices (k, count, 3) of rings (k, n, 3), off their centres by the chords' excess."""
+    centre = rings.mean(axis=1, keepdims=True)
+    return centre + chord_excess(len(weights)) * (weights @ rings - centre)
 
 
 def _disc(
@@ -217,11 +235,13 @@ def _rotation_minimising(line: np.ndarray, tangent: np.ndarray, first: np.ndarra
     to_next = _reflections(chord)
     turned = np.einsum("kij,kj->ki", to_next, tangent[:-1])
     steps = _reflections(tangent[1:] - turned) @ to_next
-    normals = np.empty_like(line)
-    normals[0] = first
-    for k, step in enumerate(steps):
-        normals[k + 1] = step @ normals[k]
-    return normals
+    x, y, z = first.tolist()
+    normals = [(x, y, z)]
+    # Plain numbers: an array of three costs more to make than nine products do.
+    for (a, b, c), (d, e, f), (g, h, i) in steps.tolist():
+        x, y, z = a * x + b * y + c * z, d * x + e * y + f * z, g * x + h * y + i * z
+        normals.append((x, y, z))
+    return np.array(normals)
 
 
 def _reflections(vectors: np.ndarray) -> np.ndarray:

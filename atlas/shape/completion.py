@@ -149,7 +149,7 @@ def _patterns(group: Group) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pattern(block: Block) -> tuple[np.ndarray, np.ndarray]:
-    everybody: np.ndarray = block.present.all(axis=0)
+    everybody = np.asarray(block.present.all(axis=0))
     return everybody, apart(block.present)
 
 

@@ -116,13 +116,10 @@ class Factors:
         some = np.flatnonzero(~present.all(axis=1))
         if not len(some):
             return filled
-        k, there = self.loadings.shape[2], present[some]
-        deviation = np.where(there[..., None], shapes[some] - self.mean, 0.0)
-        inner = np.einsum("lck,lcj->lkj", self.loadings, self.loadings).reshape(-1, k * k)
-        information = self.noise * np.eye(k) + (there.astype(float) @ inner).reshape(-1, k, k)
-        flat = self.loadings.reshape(-1, k)
-        projected = deviation.reshape(len(some), -1) @ flat
-        scores = np.linalg.solve(information, projected[..., None])[..., 0]
+        there = present[some]
+        deviation = np.where(there[..., None], shapes[some] - self.mean, np.nan)
+        scores = batch_scores(self.loadings, deviation, self.noise)
+        flat = self.loadings.reshape(-1, scores.shape[1])
         expected = self.mean + (scores @ flat.T).reshape(-1, *self.mean.shape)
         filled[some] = np.where(there[..., None], shapes[some], expected)
         return filled
@@ -154,3 +151,35 @@ def expected_scores(loadings: np.ndarray, deviation: np.ndarray, noise: float) -
         return np.linalg.lstsq(loadings, deviation, rcond=None)[0]
     information = noise * np.eye(loadings.shape[1]) + loadings.T @ loadings
     return np.linalg.solve(information, loadings.T @ deviation)
+
+
+def batch_scores(loadings: np.ndarray, deviations: np.ndarray, noise: float) -> np.ndarray:
+    """:func:`expected_scores` of many shapes, each given what it has.
+
+    Parameters
+    ----------
+    loadings : (L, 3, K) float
+    deviations : (S, L, 3) float
+        Observed minus mean; NaN where missing.
+    noise : float
+        Variance per coordinate.
+
+    Returns
+    -------
+    (S, K) float
+    """
+    k = loadings.shape[2]
+    there = ~np.isnan(deviations).any(axis=2)
+    if noise == 0:
+        return np.stack(
+            [
+                expected_scores(loadings[seen].reshape(-1, k), shape[seen].ravel(), 0.0)
+                for shape, seen in zip(deviations, there, strict=True)
+            ]
+        )
+    inner = (np.swapaxes(loadings, 1, 2) @ loadings).reshape(-1, k * k)
+    information = noise * np.eye(k) + (there.astype(float) @ inner).reshape(-1, k, k)
+    observed = np.where(there[..., None], deviations, 0.0).reshape(len(there), -1)
+    projected = observed @ loadings.reshape(-1, k)
+    scores: np.ndarray = np.linalg.solve(information, projected[..., None])[..., 0]
+    return scores

@@ -210,7 +210,7 @@ def _traced(block: Block) -> np.ndarray:
 
 def _ground(block: Block, bridged: str, traced: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
     present, extra = _counted(block, bridged, traced)
-    everybody: np.ndarray = present.all(axis=0)
+    everybody = np.asarray(present.all(axis=0))
     return everybody, apart(present), extra is None or not extra.any()
 
 

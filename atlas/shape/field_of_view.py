@@ -6,6 +6,7 @@ them is measured by R² with a permutation test, and said aloud where it is most
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -23,6 +24,7 @@ LEADING_SHARE = 0.99
 # "Mostly": more than half of a mode's variance over the subjects, corrected for chance.
 MOSTLY = 0.5
 SIGNIFICANCE = 0.05
+PERMUTATIONS = 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,12 @@ def field_of_view_matrix(dataset: Dataset, subject_ids: tuple[str, ...]) -> np.n
     lost = [i for i in subject_ids if i not in subjects]
     if lost:
         raise ValueError(f"{dataset.root}: expected subjects {', '.join(lost)}, got none of them")
+    return field_of_view_array([field_of_view(subjects[i]) for i in subject_ids])
+
+
+def field_of_view_array(views: Sequence[FieldOfView]) -> np.ndarray:
+    """Fields of view as rows (S, 4) mm, in the order of :data:`PREDICTORS`."""
     names = [f.name for f in fields(FieldOfView)]
-    views = [field_of_view(subjects[i]) for i in subject_ids]
     return np.array([[getattr(view, name) for name in names] for view in views])
 
 
@@ -139,8 +145,12 @@ def entering_predictors(alignment: Alignment) -> tuple[str, ...]:
     tuple of str
         Of :data:`PREDICTORS`.
     """
-    from_apex = alignment.landmarks.scheme.origin == "dura-apex"
-    return PREDICTORS if from_apex or _rings_missing(alignment) else ("conus-to-bottom",)
+    origin = alignment.landmarks.scheme.origin
+    return _entering(origin, rings_missing=_rings_missing(alignment))
+
+
+def _entering(origin: str, *, rings_missing: bool) -> tuple[str, ...]:
+    return PREDICTORS if origin == "dura-apex" or rings_missing else ("conus-to-bottom",)
 
 
 def follows_field_of_view(dependence: ModeDependence) -> np.ndarray:
@@ -176,17 +186,57 @@ def field_of_view_findings(
         mode; ``mode-goes-with-field-of-view`` (note) where the field of view explains most of it
         but cannot have moved the landmarks, so that size or protocol stands behind both.
     """
-    everything = field_of_view_dependence(dataset, alignment, model, seed=seed)
-    entering, made = entering_predictors(alignment), everything
+    values = field_of_view_matrix(dataset, alignment.landmarks.subject_ids)
+    scores, gaps = model.scores(alignment.points), _rings_missing(alignment)
+    return view_findings(values, scores, model, rings_missing=gaps, seed=seed)
+
+
+def view_findings(
+    values: np.ndarray,
+    scores: np.ndarray,
+    model: ShapeModel,
+    *,
+    rings_missing: bool,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> tuple[Finding, ...]:
+    """As :func:`field_of_view_findings`, from numbers alone.
+
+    Parameters
+    ----------
+    values : (S, 4) float
+        Fields of view, mm, in the order of :data:`PREDICTORS`.
+    scores : (S, K) float
+        Of the same subjects.
+    model : ShapeModel
+    rings_missing : bool
+        Whether any subject lacks a ring of dura or cord.
+    permutations : int
+        How many orders are drawn where there are more.
+    seed : int
+
+    Returns
+    -------
+    tuple of Finding
+    """
+    options: dict[str, int] = {
+        "family": leading_modes(model),
+        "permutations": permutations,
+        "seed": seed,
+    }
+    everything = mode_dependence(scores, values, **options)
+    entering, made = _entering(model.scheme.origin, rings_missing=rings_missing), everything
     if entering != PREDICTORS:
-        made = field_of_view_dependence(dataset, alignment, model, predictors=entering, seed=seed)
+        columns = [PREDICTORS.index(name) for name in entering]
+        made = mode_dependence(scores, values[:, columns], **options)
     follows, goes_with = follows_field_of_view(made), follows_field_of_view(everything)
     findings = []
     for k in np.flatnonzero(follows | goes_with).tolist():
         severity = Severity.WARNING if follows[k] else Severity.NOTE
         seen, names = (made, entering) if follows[k] else (everything, PREDICTORS)
         rule = "mode-follows-field-of-view" if follows[k] else "mode-goes-with-field-of-view"
-        message = f"{_amount(model, seen, names, k)}; {_advice(alignment, severity)}"
+        advice = _advice(model.scheme.origin, severity, rings_missing=rings_missing)
+        message = f"{_amount(model, seen, names, k)}; {advice}"
         findings.append(Finding(severity, rule, "", f"mode {k + 1}", message))
     return tuple(findings)
 
@@ -202,20 +252,20 @@ def _amount(model: ShapeModel, seen: ModeDependence, names: tuple[str, ...], k: 
     )
 
 
-def _advice(alignment: Alignment, severity: Severity) -> str:
+def _advice(origin: str, severity: Severity, *, rings_missing: bool) -> str:
     if severity is Severity.NOTE:
         return (
             "landmarks counted from the conus do not hang on where the image begins, so body size, "
             "posture or protocol may drive both; hold the field of view as a covariate before "
             "reading the mode as anatomy"
         )
-    if alignment.landmarks.scheme.origin == "dura-apex":
+    if origin == "dura-apex":
         return (
             "depth is counted from the dura apex, the top of the image: where the image begins and "
             "how far the conus lies below it cannot be told apart; build with --origin conus and "
             "compare"
         )
-    if _rings_missing(alignment):
+    if rings_missing:
         return (
             "rings beyond a subject's image are filled in from the others; build with the extent "
             "that all subjects share and compare"

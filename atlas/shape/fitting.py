@@ -5,30 +5,39 @@ How stiff they are follows from the annotation's own jitter, structure by struct
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from atlas.data.subject import LEVELS, RootKey, Subject, stack_axis
 from atlas.errors import AtlasError
-from atlas.shape.bridging import BRIDGE_SAMPLES, bridge_variance
+from atlas.shape.bridging import BRIDGE_SAMPLES
 from atlas.shape.contours import resample_contours
-from atlas.shape.curves import (
-    SAMPLES_PER_SEGMENT,
-    annotation_noise,
-    arc_length,
-    bridge,
-    resample_open,
-    sample_spline,
-    smoothing_spline,
+from atlas.shape.curves import SAMPLES_PER_SEGMENT, arc_length, bridge, points_along
+from atlas.shape.fitted import (
+    DEPTH_TOLERANCE_MM,
+    FittedRoot,
+    FittedSubject,
+    FittedTube,
+    MissingCordError,
 )
+from atlas.shape.natural_splines import NaturalSpline, sample_knots, sample_splines
 from atlas.shape.scheme import Anatomy, Status, block_name
+from atlas.shape.smoothing import annotation_noise, smoothing_splines
 from atlas.shape.transforms import frame
 
-# Depth compared with an extent that was itself computed from it.
-DEPTH_TOLERANCE_MM = 1e-6
+__all__ = [
+    "DEPTH_TOLERANCE_MM",
+    "FittedRoot",
+    "FittedSubject",
+    "FittedTube",
+    "MissingCordError",
+    "SmoothingError",
+    "fit_subject",
+    "subject_anatomy",
+    "subject_axes",
+]
+
 # Points a ring that follow a contour of up to 32 points without rounding its corners.
 EXACT_AROUND = {"dura_around": 64, "cord_around": 48}
 # Share of a step by which a spacing may be exceeded.
@@ -37,124 +46,6 @@ SPACING_TOLERANCE = 0.25
 
 class SmoothingError(AtlasError):
     """A smoothing that cannot be; the text says expected and got."""
-
-
-class MissingCordError(AtlasError):
-    """A cord that was not annotated where one is needed; the text names the subject."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedTube:
-    """A stack of contours as a smooth surface.
-
-    Parameters
-    ----------
-    tracks : CubicSpline
-        Height below the dura's top plane (mm) to the ring (around, 3).
-    heights : (k,) float
-        Dense heights from the first to the last contour, mm.
-    depths : (k,) float
-        Length along the centreline at these heights from the first contour, mm.
-    noise_mm : float
-        Annotation noise of its contours, SD per in-plane axis.
-    """
-
-    tracks: CubicSpline
-    heights: np.ndarray
-    depths: np.ndarray
-    noise_mm: float
-
-    @property
-    def length_mm(self) -> float:
-        """Length of the centreline, mm."""
-        return float(self.depths[-1])
-
-    def depth_at(self, height: float) -> float:
-        """Length along the centreline at a height, mm."""
-        return float(np.interp(height, self.heights, self.depths))
-
-    def rings(self, depths: np.ndarray) -> np.ndarray:
-        """Rings (n, around, 3) at depths (n,) mm from the first contour; NaN outside the stack."""
-        heights = np.interp(depths, self.depths, self.heights)
-        rings = self.tracks(heights)
-        outside = (depths < -DEPTH_TOLERANCE_MM) | (depths > self.length_mm + DEPTH_TOLERANCE_MM)
-        rings[outside] = np.nan
-        return rings
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedRoot:
-    """A root as a smooth centreline from its first traced point to its ganglion.
-
-    Parameters
-    ----------
-    line : (k, 3) float
-        Dense, mm; the last point is the ganglion.
-    lengths : (k,) float
-        Length along it, mm.
-    traced_points : int
-        How many points of the line were traced; what follows is bridged.
-    noise_mm : float
-        Annotation noise of its points, SD per in-plane axis.
-    """
-
-    line: np.ndarray
-    lengths: np.ndarray
-    traced_points: int
-    noise_mm: float
-
-    @property
-    def traced_mm(self) -> float:
-        """Length of the part that was traced, mm."""
-        return float(self.lengths[self.traced_points - 1])
-
-    def landmarks(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Points (n, 3) at equal arc lengths and their status (n,)."""
-        goal = np.linspace(0, self.lengths[-1], n)
-        points = np.stack([np.interp(goal, self.lengths, axis) for axis in self.line.T], axis=1)
-        traced = goal <= self.traced_mm + DEPTH_TOLERANCE_MM
-        status = np.where(traced, Status.MEASURED, Status.BRIDGED)
-        # The ganglion was marked, on another sequence than the trace.
-        status[-1] = Status.MEASURED
-        return points, status
-
-    def bridge_sd(self, n: int, roughness: float) -> np.ndarray:
-        """Uncertainty of the n landmarks across the root, SD per axis (n,) mm.
-
-        0 where traced and at the ganglion; in the gap that of :func:`bridge_variance`.
-        """
-        gap = self.lengths[-1] - self.traced_mm
-        goal = np.linspace(0, self.lengths[-1], n)
-        share = np.clip((goal - self.traced_mm) / max(gap, DEPTH_TOLERANCE_MM), 0, 1)
-        return np.sqrt(roughness * gap**3 * bridge_variance(share))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedSubject:
-    """A subject's structures as smooth curves and surfaces in its own frame.
-
-    ``drawn_cord`` is None where the cord was not annotated; asking for ``cord`` is then an error.
-    """
-
-    subject: Subject
-    dura: FittedTube
-    drawn_cord: FittedTube | None
-    roots: dict[RootKey, FittedRoot]
-
-    @property
-    def cord(self) -> FittedTube:
-        """The cord; MissingCordError where none was annotated."""
-        if self.drawn_cord is None:
-            raise MissingCordError(
-                f"{self.subject.id}: expected cord contours, got none; landmarks counted from the "
-                "conus, and measures of the cord, need them"
-            )
-        return self.drawn_cord
-
-    @property
-    def conus_depth_mm(self) -> float:
-        """Depth of the last cord contour along the sac below the top plane, mm."""
-        return self.dura.depth_at(self.cord.heights[-1])
 
 
 def fit_subject(
@@ -196,21 +87,55 @@ def fit_subject(
 def _fit_subject(
     subject: Subject, dura_around: int, cord_around: int, smoothing: float
 ) -> FittedSubject:
-    left, dorsal, _ = subject_axes(subject).T
+    left, dorsal, axis = subject_axes(subject).T
     top = subject.dura[0].mean(axis=0)
-    axis = stack_axis(subject.dura)
-    directions = {"top": top, "axis": axis, "dorsal": dorsal, "left": left}
-    dura, cord = (
-        _fit_tube(contours, n, smoothing=smoothing, **directions) if contours else None
-        for contours, n in ((subject.dura, dura_around), (subject.cord, cord_around))
+    keys = [key for key in subject.roots if key in subject.ganglia]
+    curves: list[tuple[np.ndarray, np.ndarray]] = []
+    for contours, around in ((subject.dura, dura_around), (subject.cord, cord_around)):
+        if contours:
+            rings, middles = resample_contours(contours, around, start=dorsal, towards=left)
+            heights = (top - middles) @ axis
+            curves += [(heights, rings), (heights, middles)]
+    curves += [(arc_length(subject.roots[key]), subject.roots[key]) for key in keys]
+    noise = [annotation_noise(t, y.reshape(len(t), -1, 3)) for t, y in curves]
+    splines = smoothing_splines(
+        [t for t, _ in curves],
+        [y for _, y in curves],
+        noise_sd=[smoothing * sd for sd in noise],
     )
-    assert dura is not None  # no subject without a sac is ever read
-    roots = {
-        key: _fit_root(points, subject.ganglia[key], smoothing)
-        for key, points in subject.roots.items()
-        if key in subject.ganglia
+    first = len(curves) - len(keys)
+    tubes = [_tube(*splines[i : i + 2], noise_mm=noise[i]) for i in range(0, first, 2)]
+    roots = _roots(
+        keys, splines[first:], noise[first:], np.array([subject.ganglia[key] for key in keys])
+    )
+    return FittedSubject(subject, tubes[0], tubes[1] if subject.cord else None, roots)
+
+
+def _tube(tracks: NaturalSpline, centreline: NaturalSpline, *, noise_mm: float) -> FittedTube:
+    return FittedTube(
+        tracks=tracks,
+        heights=sample_knots(tracks.x),
+        depths=arc_length(sample_splines([centreline])[0]),
+        noise_mm=noise_mm,
+    )
+
+
+def _roots(
+    keys: list[RootKey], splines: list[NaturalSpline], noise: list[float], ganglia: np.ndarray
+) -> dict[RootKey, FittedRoot]:
+    """Smooth traces and the bridges from their ends to ganglia (r, 3)."""
+    if not keys:
+        return {}
+    traced = sample_splines(splines)
+    tangents = np.array([spline(spline.x[-1], 1) for spline in splines])
+    tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
+    ends = np.array([line[-1] for line in traced])
+    gaps = bridge(ends, tangents, ganglia, samples=BRIDGE_SAMPLES)
+    lines = [np.concatenate([trace, gap[1:]]) for trace, gap in zip(traced, gaps, strict=True)]
+    return {
+        key: FittedRoot(line, arc_length(line), len(trace), sd)
+        for key, line, trace, sd in zip(keys, lines, traced, noise, strict=True)
     }
-    return FittedSubject(subject, dura, cord, roots)
 
 
 def subject_anatomy(
@@ -261,17 +186,18 @@ def subject_anatomy(
 def _root_points(root: FittedRoot, spacing_mm: float, *, exact: bool) -> tuple[np.ndarray, int]:
     """Points (n, 3) of a root, no further apart than told, and how many of them were traced."""
     last = root.traced_points - 1
-    parts = (root.line[: last + 1], root.line[last:])
-    even_trace, gap = (
-        resample_open(part, int(np.ceil(arc_length(part)[-1] / spacing_mm)) + 1) for part in parts
-    )
-    trace = even_trace
+    trace, gap = (_evenly(part, spacing_mm) for part in (root.line[: last + 1], root.line[last:]))
     if exact:
-        knots = root.lengths[: last + 1 : SAMPLES_PER_SEGMENT]
-        goal = _refined(knots, spacing_mm)
-        line = parts[0]
-        trace = np.stack([np.interp(goal, root.lengths[: last + 1], x) for x in line.T], axis=1)
+        goal = _refined(root.lengths[: last + 1 : SAMPLES_PER_SEGMENT], spacing_mm)
+        trace = points_along(root.line[: last + 1], root.lengths[: last + 1], goal)
     return np.concatenate([trace, gap[1:]]), len(trace)
+
+
+def _evenly(points: np.ndarray, spacing_mm: float) -> np.ndarray:
+    """Points at equal arc lengths along a polyline, no further apart than told."""
+    length = arc_length(points)
+    count = int(np.ceil(length[-1] / spacing_mm)) + 1
+    return points_along(points, length, np.linspace(0, length[-1], count))
 
 
 def _refined(knots: np.ndarray, spacing_mm: float) -> np.ndarray:
@@ -310,39 +236,3 @@ def subject_axes(subject: Subject) -> np.ndarray:
     ]
     left = np.mean(pairs, axis=0) if pairs else np.array([1.0, 0.0, 0.0])
     return frame(left, rostral)
-
-
-def _fit_tube(
-    contours: tuple[np.ndarray, ...],
-    around: int,
-    *,
-    top: np.ndarray,
-    axis: np.ndarray,
-    dorsal: np.ndarray,
-    left: np.ndarray,
-    smoothing: float,
-) -> FittedTube:
-    rings, middles = resample_contours(contours, around, start=dorsal, towards=left)
-    centroids = middles[:, None]
-    heights = (top - centroids[:, 0]) @ axis
-    noise = annotation_noise(heights, rings)
-    wander = annotation_noise(heights, centroids)
-    centreline = smoothing_spline(heights, centroids, noise_sd=smoothing * wander)
-    dense, line = sample_spline(centreline)
-    return FittedTube(
-        tracks=smoothing_spline(heights, rings, noise_sd=smoothing * noise),
-        heights=dense,
-        depths=arc_length(line[:, 0]),
-        noise_mm=noise,
-    )
-
-
-def _fit_root(points: np.ndarray, ganglion: np.ndarray, smoothing: float) -> FittedRoot:
-    t = arc_length(points)
-    noise = annotation_noise(t, points[:, None])
-    spline = smoothing_spline(t, points[:, None], noise_sd=smoothing * noise)
-    traced = sample_spline(spline)[1][:, 0]
-    tangent = spline(t[-1], 1)[0]
-    gap = bridge(traced[-1], tangent / np.linalg.norm(tangent), ganglion, samples=BRIDGE_SAMPLES)
-    line = np.concatenate([traced, gap[1:]])
-    return FittedRoot(line, arc_length(line), len(traced), noise)

@@ -80,10 +80,11 @@ def refuse_wrong_handed(group: Group, *, group_mm: float | None = None) -> None:
     if np.isnan(looked).all():
         return
     about = float(np.nanmedian(looked)) if group_mm is None else group_mm
-    if not (looked * about < CLEAR_SHARE * about**2).any():
+    # NaN compares as clear: without roots or rings there is nothing to tell.
+    unclear = looked * about < CLEAR_SHARE * about**2
+    if not unclear.any():
         return
-    offsets = joined(group.each(_offsets))
-    about = float(np.nanmedian(offsets)) if group_mm is None else group_mm
+    offsets = joined(group.each(_offsets, own=(unclear, looked)))
     wrong = offsets * about < 0
     if wrong.any():
         named = ", ".join(
@@ -98,9 +99,12 @@ def refuse_wrong_handed(group: Group, *, group_mm: float | None = None) -> None:
         )
 
 
-def _offsets(block: Block) -> np.ndarray:
-    """Dorsal offset of each subject (S,), mm."""
-    return np.array([dorsal_offset(p, block.landmarks.scheme) for p in block.landmarks.points])
+def _offsets(block: Block, unclear: np.ndarray, looked: np.ndarray) -> np.ndarray:
+    """Dorsal offset of each subject (S,), mm: worked out in full where a look left it unclear."""
+    offsets = looked.copy()
+    for i in np.flatnonzero(unclear):
+        offsets[i] = dorsal_offset(block.landmarks.points[i], block.landmarks.scheme)
+    return offsets
 
 
 def _looks(block: Block) -> np.ndarray:
@@ -112,7 +116,7 @@ def _looks(block: Block) -> np.ndarray:
     scheme, points = block.landmarks.scheme, block.landmarks.points
     look = Look.at(points, scheme)
     if look is None:
-        return _offsets(block)
+        return np.array([dorsal_offset(p, scheme) for p in points])
     dorsal = np.cross(look.rostral, look.across)
     dorsal /= np.linalg.norm(dorsal, axis=1, keepdims=True)
     offset = _beside(look.rings, look.roots, look.rostral, dorsal)

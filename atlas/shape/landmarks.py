@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from atlas.arrays import read_only
 from atlas.data.dataset import Dataset
 from atlas.data.subject import ROOT_KEYS
-from atlas.shape.bridging import bridge_roughness
-from atlas.shape.fitting import FittedSubject, fit_subject, subject_anatomy
+from atlas.shape.bridging import combined_roughness, subject_hidden_error
+from atlas.shape.fitting import FittedSubject, MissingCordError, fit_subject, subject_anatomy
 from atlas.shape.scheme import Anatomy, Block, LandmarkScheme, Status, block_name
 
 __all__ = [
     "Anatomy",
     "Block",
+    "Extent",
     "LandmarkScheme",
     "LandmarkSet",
+    "PlacedSubject",
     "Status",
     "place_landmarks",
+    "place_subject",
+    "scheme_with_extents",
     "subject_anatomy",
 ]
+
+
+# Subjects whose landmarks are checked together.
+CHECKED_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +49,7 @@ class LandmarkSet:
         :class:`Status` of each.
     bridge_sd : (S, L) float, optional
         How uncertain bridged landmarks are, SD per axis across the root, mm; 0 for measured ones.
-        See :func:`atlas.shape.fitting.bridge_roughness`.  Zero everywhere by default.
+        See :func:`atlas.shape.bridging.combined_roughness`.  Zero everywhere by default.
     """
 
     subject_ids: tuple[str, ...]
@@ -55,13 +64,64 @@ class LandmarkSet:
         object.__setattr__(self, "status", read_only(self.status, shape, "status", dtype=np.uint8))
         spread = np.zeros(shape) if self.bridge_sd is None else self.bridge_sd
         object.__setattr__(self, "bridge_sd", read_only(spread, shape, "bridge_sd"))
-        missing = self.status == Status.MISSING
-        if (np.isnan(self.points).any(axis=2) != missing).any():
-            raise ValueError("points: expected NaN exactly where status is missing")
+        # Some at a time: of a group on disk no more than these come into memory.
+        for i in range(0, len(self.points), CHECKED_AT_ONCE):
+            part = slice(i, i + CHECKED_AT_ONCE)
+            missing = self.status[part] == Status.MISSING
+            if (np.isnan(self.points[part]).any(axis=2) != missing).any():
+                raise ValueError("points: expected NaN exactly where status is missing")
 
     def anatomy(self, index: int) -> Anatomy:
         """One subject as named structures, in its own frame."""
         return self.scheme.anatomy(self.points[index], status=self.status[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far a subject was seen: all that a group's shared depths need of it.
+
+    Parameters
+    ----------
+    dura_mm : float
+        Length of the sac along its centreline, from the first to the last contour.
+    conus_depth_mm : float
+        Depth of the last cord contour along the sac; NaN without a cord.
+    cord_mm : float
+        Length of the cord along its centreline; NaN without a cord.
+    subject_id : str
+        For an error about it.
+    """
+
+    dura_mm: float
+    conus_depth_mm: float = np.nan
+    cord_mm: float = np.nan
+    subject_id: str = ""
+
+    @classmethod
+    def of(cls, fitted: FittedSubject) -> Extent:
+        """The extent of a subject."""
+        dura, name = fitted.dura.length_mm, fitted.subject.id
+        if fitted.drawn_cord is None:
+            return cls(dura, subject_id=name)
+        return cls(dura, fitted.conus_depth_mm, fitted.drawn_cord.length_mm, name)
+
+
+class PlacedSubject(NamedTuple):
+    """Landmarks of one subject, in its own frame.
+
+    Parameters
+    ----------
+    points : (L, 3) float
+        LPS mm; NaN where missing.
+    status : (L,) uint8
+        :class:`Status` of each.
+    bridge_sd : (L,) float
+        How uncertain bridged landmarks are, SD per axis across the root, mm; 0 for measured ones.
+    """
+
+    points: np.ndarray
+    status: np.ndarray
+    bridge_sd: np.ndarray
 
 
 def place_landmarks(dataset: Dataset, scheme: LandmarkScheme | None = None) -> LandmarkSet:
@@ -98,35 +158,70 @@ def place_landmarks(dataset: Dataset, scheme: LandmarkScheme | None = None) -> L
         fit_subject(s, dura_around=around["dura"], cord_around=around["cord"])
         for s in dataset.subjects
     ]
-    scheme = _with_extents(scheme, fitted)
-    roughness = bridge_roughness([root for f in fitted for root in f.roots.values()])
-    placed = [_place(f, scheme, roughness) for f in fitted]
+    scheme = scheme_with_extents(scheme, map(Extent.of, fitted))
+    roughness = combined_roughness(map(subject_hidden_error, fitted))
+    points, status, spread = zip(
+        *(place_subject(f, scheme, roughness) for f in fitted), strict=True
+    )
     return LandmarkSet(
         subject_ids=tuple(s.id for s in dataset.subjects),
         scheme=scheme,
-        points=np.stack([points for points, _, _ in placed]),
-        status=np.stack([status for _, status, _ in placed]),
-        bridge_sd=np.stack([spread for _, _, spread in placed]),
+        points=np.stack(points),
+        status=np.stack(status),
+        bridge_sd=np.stack(spread),
     )
 
 
-def _with_extents(scheme: LandmarkScheme, fitted: Iterable[FittedSubject]) -> LandmarkScheme:
+def scheme_with_extents(scheme: LandmarkScheme, extents: Iterable[Extent]) -> LandmarkScheme:
+    """The scheme with the depths at which a group's rings lie.
+
+    Parameters
+    ----------
+    scheme : LandmarkScheme
+        One whose dura has an extent, that of a finished model, is returned as it is.
+    extents : iterable of Extent
+        Of each subject; at least one.
+
+    Returns
+    -------
+    LandmarkScheme
+
+    Raises
+    ------
+    MissingCordError
+        Depth is counted from the conus, and a subject has no cord.
+    """
     if scheme.block("dura").extent_mm is not None:
         return scheme
-    fitted = list(fitted)
+    extents = list(extents)
     reach = min if scheme.extent == "common" else max
     if scheme.origin == "dura-apex":
-        return scheme.with_extents({"dura": (0.0, reach(f.dura.length_mm for f in fitted))})
-    above = reach(f.conus_depth_mm for f in fitted)
-    below = reach(f.dura.length_mm - f.conus_depth_mm for f in fitted)
-    cord = reach(f.cord.length_mm for f in fitted)
+        return scheme.with_extents({"dura": (0.0, reach(e.dura_mm for e in extents))})
+    for extent in extents:
+        if np.isnan(extent.cord_mm):
+            raise MissingCordError.of(extent.subject_id)
+    above = reach(e.conus_depth_mm for e in extents)
+    below = reach(e.dura_mm - e.conus_depth_mm for e in extents)
+    cord = reach(e.cord_mm for e in extents)
     return scheme.with_extents({"dura": (-above, below), "cord": (-cord, 0.0)})
 
 
-def _place(
-    fitted: FittedSubject, scheme: LandmarkScheme, roughness: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points (L, 3), status (L,) and uncertainty of bridges (L,) of one subject."""
+def place_subject(fitted: FittedSubject, scheme: LandmarkScheme, roughness: float) -> PlacedSubject:
+    """Put one subject into correspondence with its group.
+
+    Parameters
+    ----------
+    fitted : FittedSubject
+        With as many points a ring as the scheme has.
+    scheme : LandmarkScheme
+        With the group's depths: of :func:`scheme_with_extents`.
+    roughness : float
+        Of the group's roots: of :func:`atlas.shape.bridging.combined_roughness`.
+
+    Returns
+    -------
+    PlacedSubject
+    """
     spread = np.zeros(scheme.size)
     points = np.full((scheme.size, 3), np.nan)
     status = np.full(scheme.size, Status.MISSING, dtype=np.uint8)
@@ -156,4 +251,4 @@ def _place(
             # Without a trace the ganglion is all there is, and it has its landmark: the last.
             points[span.stop - 1] = fitted.subject.ganglia[key]
             status[span.stop - 1] = Status.MEASURED
-    return points, status, spread
+    return PlacedSubject(points, status, spread)

@@ -9,16 +9,14 @@ import numpy as np
 
 from atlas.arrays import read_only
 from atlas.display import summary_html
-from atlas.shape.components import (
-    RELATIVE_TOLERANCE,
-    ShapeModelError,
-    expected_scores,
-)
+from atlas.shape.components import RELATIVE_TOLERANCE, ShapeModelError, batch_scores
 from atlas.shape.conditioning import posterior
 from atlas.shape.scheme import LandmarkScheme
 
 # Entries this close to the largest count as equal to it when a mode's sign is chosen.
 SIGN_TOLERANCE = 1e-9
+# Shapes whose scores are worked out together.
+AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,17 +188,14 @@ class ShapeModel:
         if self.noise == 0 and np.isfinite(points).all():
             return self.coefficients(points)
         flat = points.reshape(-1, *self.mean.shape)
-        scores = np.stack([self._score(shape) for shape in flat])
+        parts = [self._scores(flat[i : i + AT_ONCE]) for i in range(0, len(flat), AT_ONCE)]
+        scores = np.concatenate(parts) if parts else np.empty((0, self.n_modes))
         return scores.reshape(*points.shape[:-2], self.n_modes)
 
-    def _score(self, points: np.ndarray) -> np.ndarray:
-        there = ~np.isnan(points).any(axis=1)
-        root = np.sqrt(self._weights[there])[:, None]
-        loadings = (np.sqrt(self.variance)[:, None, None] * self.modes[:, there] * root).reshape(
-            self.n_modes, -1
-        )
-        deviation = (root * (points - self.mean)[there]).ravel()
-        return expected_scores(loadings.T, deviation, self.noise)
+    def _scores(self, points: np.ndarray) -> np.ndarray:
+        root = np.sqrt(self._weights)[:, None]
+        loadings = np.moveaxis(np.sqrt(self.variance)[:, None, None] * self.modes * root, 0, 2)
+        return batch_scores(loadings, root * (points - self.mean), self.noise)
 
     def _checked(self, points: np.ndarray) -> np.ndarray:
         points = np.asarray(points, dtype=float)

@@ -66,13 +66,19 @@ def write_stl(mesh: Mesh, path: str | Path, *, header: str) -> None:
         The header does not fit.
     """
     path = Path(path)
-    normals = mesh.face_normals_mm2
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    triangles = np.zeros(len(mesh.faces), _STL_TRIANGLE)
-    triangles["normal"] = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
-    triangles["corners"] = mesh.vertices[mesh.faces]
-    count = np.uint32(len(triangles)).astype("<u4").tobytes()
-    write_file(path, _stl_header(path, header) + count + triangles.tobytes())
+    head = _stl_header(path, header) + np.uint32(len(mesh.faces)).astype("<u4").tobytes()
+    content = np.zeros(len(head) + len(mesh.faces) * _STL_TRIANGLE.itemsize, np.uint8)
+    content[: len(head)] = np.frombuffer(head, np.uint8)
+    triangles = content[len(head) :].view(_STL_TRIANGLE)
+    triangles["corners"] = mesh.vertices.astype("<f4")[mesh.faces]
+    triangles["normal"] = _unit(mesh.face_normals_mm2)
+    write_file(path, content.tobytes())
+
+
+def _unit(normals: np.ndarray) -> np.ndarray:
+    """Normals (F, 3) of length 1; 0 for a face without area."""
+    length = np.sqrt((normals**2).sum(axis=1, keepdims=True))
+    return np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
 
 
 def _stl_header(path: Path, text: str) -> bytes:

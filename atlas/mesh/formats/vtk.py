@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
@@ -164,6 +163,9 @@ def _element(element: str, arrays: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def _array(name: str, values: np.ndarray) -> str:
+    # It brings a web client with it, which no other format of a build has a use for.
+    from xml.sax.saxutils import quoteattr
+
     kind = values.dtype.str[1:]
     content = np.ascontiguousarray(values, dtype=f"<{kind}").tobytes()
     text = base64.b64encode(np.uint64(len(content)).astype("<u8").tobytes() + content).decode()
@@ -173,6 +175,8 @@ def _array(name: str, values: np.ndarray) -> str:
 
 
 def _write(path: Path, kind: str, sizes: str, piece: list[str], notice: str) -> Path:
+    from xml.sax.saxutils import escape
+
     # XML allows no double hyphen within a comment.
     said = [f"<!-- {escape(line).replace('--', '- -')} -->" for line in statements(notice)]
     lines = [

@@ -6,7 +6,6 @@ from collections import defaultdict
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
 from atlas.data.subject import LEVELS, ROOT_KEYS, SIDES, Finding, RootKey, Severity, Subject
 from atlas.shape.plausibility.profile import Profile
@@ -179,14 +178,32 @@ def leave_one_out_chances(values: np.ndarray) -> np.ndarray:
     """
     n, k = values.shape
     others = n - 1
-    chances = np.empty(n)
+    statistic = np.empty(n)
     for i in range(n):
         rest = np.delete(values, i, axis=0)
         away = values[i] - rest.mean(axis=0)
         spread = np.cov(rest, rowvar=False) + 1e-12 * np.eye(k)
         t2 = others / (others + 1) * away @ np.linalg.solve(spread, away)
-        chances[i] = stats.f.sf(t2 * (others - k) / ((others - 1) * k), k, others - k)
-    return chances
+        statistic[i] = t2 * (others - k) / ((others - 1) * k)
+    return _upper_tail(np.maximum(statistic, 0), k, others - k)
+
+
+def _upper_tail(statistic: np.ndarray, k: int, freedom: int) -> np.ndarray:
+    """Chance of F with k and ``freedom`` degrees of freedom to exceed a statistic.
+
+    For even k the finite sum (Abramowitz & Stegun 1964, 26.6.4): of four directions there are two
+    terms, and scipy is not loaded for them at every build.
+    """
+    if k % 2:
+        from scipy.special import fdtrc
+
+        return np.asarray(fdtrc(k, freedom, statistic))
+    half, share = freedom / 2, freedom / (freedom + k * statistic)
+    term, total = np.ones_like(share), np.zeros_like(share)
+    for j in range(k // 2):
+        total = total + term
+        term = term * (half + j) / (j + 1) * (1 - share)
+    return share**half * total
 
 
 def _direction_values(profile: Profile) -> np.ndarray:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from atlas.data.subject import Finding, RootKey, Severity, Subject, stack_axis
-from atlas.shape.contours import sample_contours
+from atlas.shape.contours import SAMPLES_PER_SEGMENT, ClosedSplines
 from atlas.shape.polygons import depths_in_polygons
+
+# On which side of a contour a point is, is certain from here on, mm.
+ROUNDING_MM = 1e-6
 
 
 def misplaced_points(subject: Subject, *, told: Collection[str] = ()) -> list[Finding]:
@@ -32,8 +35,8 @@ def misplaced_points(subject: Subject, *, told: Collection[str] = ()) -> list[Fi
     together = np.concatenate([np.empty((0, 3)), *subject.roots.values()])
     cuts = np.cumsum([len(points) for points in subject.roots.values()])[:-1]
     depths = zip(
-        np.split(-dura.depth_of(together), cuts),
-        np.split(cord.depth_of(together), cuts),
+        np.split(_where(~dura.surely(together, inside=True), dura, together, sign=-1), cuts),
+        np.split(_where(~cord.surely(together, inside=False), cord, together, sign=1), cuts),
         strict=True,
     )
     for (key, points), (beyond, into) in zip(subject.roots.items(), depths, strict=False):
@@ -43,6 +46,13 @@ def misplaced_points(subject: Subject, *, told: Collection[str] = ()) -> list[Fi
         found += _inside(subject.id, key, points, into)
         findings += [f for f in found if f.place not in told]
     return findings
+
+
+def _where(doubt: np.ndarray, stack: ContourStack, points: np.ndarray, *, sign: int) -> np.ndarray:
+    """Depths of the points in doubt, times a sign; minus infinity for those that are not."""
+    depths = np.full(len(points), -np.inf)
+    depths[doubt] = sign * stack.depth_of(points[doubt])
+    return depths
 
 
 def _sound_stack(subject: Subject, kind: str, told: Collection[str]) -> ContourStack:
@@ -95,30 +105,51 @@ def _trailing_run(flags: np.ndarray) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ContourStack:
-    """Contours as dense polygons in their common plane, each at its height.
+    """Contours as periodic splines in their common plane, each at its height.
 
     Parameters
     ----------
-    polygons : tuple of (k, 2) float
-        Closed: the first point stands again at the end.
+    splines : ClosedSplines
+        Of n contours, along the axes.
     heights : (n,) float
-        Along the stack's normal, mm.
+        Along the stack's normal, mm: the mean over the dense polygon of each.
+    bends : (n,) float
+        How far the dense polygon of each stays from the polygon of its corners at most, mm.
     axes : (3, 3) float
         Columns: the plane's two axes and the normal.
     """
 
-    polygons: tuple[np.ndarray, ...]
+    splines: ClosedSplines
     heights: np.ndarray
+    bends: np.ndarray
     axes: np.ndarray
 
     @classmethod
     def of(cls, contours: tuple[np.ndarray, ...]) -> ContourStack:
-        """The stack of periodic splines through contours (k, 3), rostral to caudal."""
+        """The stack of periodic splines through contours (k, 3), rostral to caudal.
+
+        A cubic with end slopes ``a`` and ``b`` over a chord ``c`` is off it by
+        ``u (1 - u) ((1 - u) (a - c) - u (b - c))``, 0 <= u <= 1.
+        """
         normal = stack_axis(contours)
         plane = np.linalg.svd(normal[None])[2][1:]
         axes = np.concatenate([plane, normal[None]]).T
-        dense = [polygon @ axes for polygon in sample_contours(contours)]
-        return cls(tuple(d[:, :2] for d in dense), np.array([d[:, 2].mean() for d in dense]), axes)
+        splines = ClosedSplines.through([contour @ axes for contour in contours])
+        first, count = splines.first, splines.count
+        after = np.arange(1, len(splines.points) + 1)
+        after[first + count - 1] = first
+        chord = splines.points[after] - splines.points
+        leave = splines.chords[:, None] * splines.slopes - chord
+        arrive = splines.chords[:, None] * splines.slopes[after] - chord
+        off = np.maximum((leave[:, :2] ** 2).sum(axis=1), (arrive[:, :2] ** 2).sum(axis=1))
+        u = np.arange(SAMPLES_PER_SEGMENT) / SAMPLES_PER_SEGMENT
+        means = splines.points + u.mean() * chord
+        means += (u * (1 - u) ** 2).mean() * leave - (u**2 * (1 - u)).mean() * arrive
+        heights = np.add.reduceat(means[:, 2], first) / count
+        return cls(splines, heights, np.sqrt(np.maximum.reduceat(off, first)) / 4, axes)
+
+    def _polygon(self, k: int) -> np.ndarray:
+        return self.splines[k : k + 1].sample()[:2].T
 
     def depth_of(self, points: np.ndarray) -> np.ndarray:
         """How deep points lie inside, each by the contour of its slice.
@@ -133,13 +164,39 @@ class ContourStack:
             mm to the nearest place of the contour: positive inside, negative outside; NaN for
             points more than half a slice from every contour.
         """
+        local, nearest, within = self._slices_of(points)
+        depth = np.full(len(points), np.nan)
+        for k in np.unique(nearest[within]):
+            here = within & (nearest == k)
+            depth[here] = depths_in_polygons(local[here, :2], self._polygon(k)[None])
+        return depth
+
+    def surely(self, points: np.ndarray, *, inside: bool) -> np.ndarray:
+        """Points that are certainly inside, or certainly outside, or without a depth.
+
+        Parameters
+        ----------
+        points : (n, 3) float
+        inside : bool
+
+        Returns
+        -------
+        (n,) bool
+            By the polygon of the corners: a point farther from it than the contour bends away is on
+            the same side of both.
+        """
+        local, nearest, within = self._slices_of(points)
+        # A corner that stands again as its own successor changes neither distance nor side.
+        first, count = self.splines.first[:, None], self.splines.count[:, None]
+        which = first + np.minimum(np.arange(count.max()), count - 1)
+        depth = depths_in_polygons(local[:, :2], self.splines.points[which[nearest], :2])
+        margin = self.bends[nearest] + ROUNDING_MM
+        return np.asarray(~within | (depth > margin if inside else depth < -margin))
+
+    def _slices_of(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Points (n, 3) along the axes, the contour (n,) of each, and whether it is near enough."""
         local = points @ self.axes
         offset = np.abs(local[:, 2, None] - self.heights)
         reach = np.median(np.abs(np.diff(self.heights))) / 2
         nearest = offset.argmin(axis=1)
-        within = offset[np.arange(len(points)), nearest] <= reach
-        depth = np.full(len(points), np.nan)
-        for k in np.unique(nearest[within]):
-            here = within & (nearest == k)
-            depth[here] = depths_in_polygons(local[here, :2], self.polygons[k][None, :-1])
-        return depth
+        return local, nearest, offset[np.arange(len(points)), nearest] <= reach

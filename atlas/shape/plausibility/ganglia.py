@@ -81,26 +81,23 @@ def _wrong_side(profile: Profile, ganglia: dict[RootKey, np.ndarray]) -> list[Fi
         for level in LEVELS
         if all(RootKey(level, side) in ganglia for side in SIDES)
     }
+    away: dict[RootKey, float] = {}
     for key, point in ganglia.items():
         others = np.array([m for level, m in pairs.items() if level != key.level])
-        if len(others) < 3:
-            continue
-        outward = 1.0 if key.side == "left" else -1.0
-        away = outward * (point[0] - _middle_at(others, point[2]))
+        if len(others) >= 3:
+            outward = 1.0 if key.side == "left" else -1.0
+            away[key] = outward * (point[0] - _middle_at(others, point[2]))
+    for key, own in away.items():
         partner = RootKey(key.level, "right" if key.side == "left" else "left")
-        swapped = (
-            partner in ganglia
-            and -outward * (ganglia[partner][0] - _middle_at(others, ganglia[partner][2]))
-            < -OWN_SIDE_MM
-        )
-        if away < OWN_SIDE_MM and not swapped:
+        # Both beyond the midline are swapped, which is said elsewhere.
+        if own < OWN_SIDE_MM and not away.get(partner, np.inf) < -OWN_SIDE_MM:
             findings.append(
                 profile.finding(
                     Severity.ERROR,
                     "ganglion-wrong-side",
                     _name(key),
                     f"expected the ganglion on the {key.side} of the midline between the other "
-                    f"levels' ganglia, got it {-away:.1f} mm beyond; correct or exclude it",
+                    f"levels' ganglia, got it {-own:.1f} mm beyond; correct or exclude it",
                 )
             )
     return findings

@@ -11,6 +11,14 @@ import numpy as np
 
 from atlas.data.subject import Finding, Severity
 from atlas.shape.plausibility.profile import Profile, Sections
+from atlas.shape.plausibility.regular import (
+    Outlines,
+    out_of_plane_mm,
+    rounds,
+    stray_mm,
+    turn_steadily,
+    widest_gaps_deg,
+)
 from atlas.shape.polygons import crossing_depths
 
 # Largest values of 42 subjects of the built-in cohort, 28 warped copies of sub-03 and sub-03 itself
@@ -30,6 +38,8 @@ BACK_ROUNDS = 1.012
 ALONE = 2.0
 # Crossings shallower than this are the annotation's noise where a contour is a mm wide.
 CROSSING_MM = 0.1
+# Below a limit by less than this, a measure of the whole stack leaves the contour in doubt.
+ROUNDING = 1e-6
 
 
 def outline_findings(
@@ -54,10 +64,36 @@ def outline_findings(
     findings = []
     for stack in profile.stacks:
         centres = _expected_centres(stack)
-        for i in range(len(stack.outlines)):
+        for i in np.flatnonzero(in_doubt(stack, centres)).tolist():
             if stack.place(i) not in excused:
                 findings += _of_one(profile, stack, i, centres[i])
     return findings, {f.place for f in findings}
+
+
+def in_doubt(stack: Sections, centres: np.ndarray) -> np.ndarray:
+    """Contours that may break a rule; of the others it is certain that they break none.
+
+    Parameters
+    ----------
+    stack : Sections
+    centres : (n, 2) float
+        Expected middles, mm.
+
+    Returns
+    -------
+    (n,) bool
+    """
+    n = len(stack.outlines)
+    if n < 3:
+        return np.ones(n, dtype=bool)
+    outlines = Outlines.of(stack.outlines)
+    flat = outlines.about(np.arange(n), centres)
+    doubt = out_of_plane_mm(stack, outlines) > OUT_OF_PLANE_MM - ROUNDING
+    doubt |= stray_mm(outlines, centres) > STRAY_MM[stack.kind] - ROUNDING
+    # Whoever overlaps also runs back.
+    doubt |= rounds(flat) > min(BACK_ROUNDS, OVERLAP_ROUNDS) - ROUNDING
+    doubt |= widest_gaps_deg(flat) > OPEN_DEG[stack.kind] - ROUNDING
+    return np.asarray(doubt | ~turn_steadily(flat))
 
 
 def _expected_centres(stack: Sections) -> np.ndarray:

@@ -27,6 +27,8 @@ class Sections:
         Of the circle of the same area, mm.
     native_z : (n,) float
         Mean LPS z, mm, as findings name the contour.
+    spacing_mm : float
+        Distance of slices: the median of the distances that are no doubling, mm.
     """
 
     kind: str
@@ -35,41 +37,29 @@ class Sections:
     heights: np.ndarray
     radii: np.ndarray
     native_z: np.ndarray
+    spacing_mm: float
 
     @classmethod
     def of(cls, kind: str, contours: tuple[np.ndarray, ...], axes: np.ndarray) -> Sections:
         """Measure contours (k, 3) along the columns of ``axes`` (3, 3)."""
-        outlines = tuple(c @ axes for c in contours)
-        n = len(outlines)
-        centres, radii = np.zeros((n, 2)), np.zeros(n)
-        for i, outline in enumerate(outlines):
-            area, centre = _area_centroid(outline[:, :2])
-            # A trace that runs back on itself encloses little: its mean point stands in.
-            mean = outline[:, :2].mean(axis=0)
-            sound = (
-                area > 0 and np.linalg.norm(centre - mean) < np.ptp(outline[:, :2], axis=0).max()
-            )
-            centres[i] = centre if sound else mean
-            radii[i] = np.sqrt(area / np.pi)
+        count = np.array([len(c) for c in contours], dtype=int)
+        first = np.cumsum(count) - count
+        together = np.concatenate([np.empty((0, 3)), *contours]) @ axes
+        areas, centres = _areas_centroids(together[:, :2], first, count)
+        heights = _medians(together[:, 2], first, count)
         return cls(
             kind,
-            outlines,
+            tuple(np.split(together, first[1:])) if len(count) else (),
             centres,
-            np.array([np.median(o[:, 2]) for o in outlines]),
-            radii,
+            heights,
+            np.sqrt(areas / np.pi),
             np.array([c[:, 2].mean() for c in contours]),
+            _spacing(heights),
         )
 
     def place(self, i: int) -> str:
         """How findings name contour ``i``."""
         return f"{self.kind} contour at z {self.native_z[i]:.1f} mm"
-
-    @property
-    def spacing_mm(self) -> float:
-        """Distance of slices: the median of the distances that are no doubling, mm."""
-        falls = -np.diff(np.sort(self.heights)[::-1])
-        falls = falls[falls > 1e-3]
-        return float(np.median(np.abs(falls))) if len(falls) else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,16 +122,40 @@ class Profile:
         return Finding(severity, rule, self.subject.id, place, message)
 
 
-def _area_centroid(outline: np.ndarray) -> tuple[float, np.ndarray]:
-    """Area, mm², and area centroid (2,) of a straight polygon (k, 2), of either orientation."""
-    origin = outline[0]
-    a = outline - origin
-    b = np.roll(a, -1, axis=0)
+def _areas_centroids(
+    points: np.ndarray, first: np.ndarray, count: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Areas (g,), mm², and middles (g, 2) of straight polygons (m, 2), one after the other.
+
+    The middle is the area centroid, of either orientation; of a trace that runs back on itself,
+    which encloses little, the mean point stands in.
+    """
+    if not len(count):
+        return np.zeros(0), np.zeros((0, 2))
+    after = np.arange(1, len(points) + 1)
+    after[first + count - 1] = first
+    a = points - np.repeat(points[first], count, axis=0)
+    b = a[after]
     cross = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-    twice = float(cross.sum())
-    if twice == 0:
-        return 0.0, outline.mean(axis=0)
-    return abs(twice) / 2, origin + cross @ (a + b) / (3 * twice)
+    twice = np.add.reduceat(cross, first)
+    moments = np.add.reduceat(cross[:, None] * (a + b), first)
+    means = np.add.reduceat(points, first) / count[:, None]
+    centroids = points[first] + moments / np.where(twice == 0, 1, 3 * twice)[:, None]
+    extents = np.maximum.reduceat(points, first) - np.minimum.reduceat(points, first)
+    sound = (twice != 0) & (np.linalg.norm(centroids - means, axis=1) < extents.max(axis=1))
+    return np.abs(twice) / 2, np.where(sound[:, None], centroids, means)
+
+
+def _medians(values: np.ndarray, first: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Medians (g,) of values (m,) of groups that stand one after the other."""
+    ordered = values[np.lexsort((values, np.repeat(np.arange(len(count)), count)))]
+    return np.asarray((ordered[first + (count - 1) // 2] + ordered[first + count // 2]) / 2)
+
+
+def _spacing(heights: np.ndarray) -> float:
+    falls = -np.diff(np.sort(heights)[::-1])
+    falls = falls[falls > 1e-3]
+    return float(np.median(np.abs(falls))) if len(falls) else 0.0
 
 
 def _smooth_axis(dura: Sections) -> np.ndarray:

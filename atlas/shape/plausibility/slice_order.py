@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -70,6 +70,42 @@ def slice_grid(heights: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndar
         start = heights[best]
     slices = np.round((heights - start) / slope)
     return (slices - slices.min()).astype(int), heights - (start + slope * slices)
+
+
+def slices_beyond_doubt(
+    heights: np.ndarray, spacing: float, others: Sequence[np.ndarray]
+) -> list[np.ndarray | None]:
+    """Slices of heights that stand so near a grid that :func:`slice_grid` finds none off it.
+
+    Parameters
+    ----------
+    heights : (n,) float
+        That make the grid.
+    spacing : float
+        mm
+    others : sequence of (m_i,) float
+        Each judged together with ``heights``.
+
+    Returns
+    -------
+    list of (m_i,) int or None
+        From the top down; None where there is doubt.
+
+    Notes
+    -----
+    A least-squares line through n heights within e of a grid stays within ``e sqrt(n)`` of it.
+    """
+    if spacing == 0:
+        return [None] * len(others)
+    slices, _ = slice_grid(heights, spacing)
+    top = float(np.median(heights + spacing * slices))
+    found: list[np.ndarray | None] = []
+    for other in others:
+        own = np.round((top - other) / spacing)
+        levelled = np.r_[heights + spacing * slices, other + spacing * own]
+        sure = np.ptp(levelled) < OFF_SLICE * spacing / (1 + np.sqrt(len(levelled)))
+        found.append(own.astype(int) if sure else None)
+    return found
 
 
 def _grid_findings(profile: Profile, stack: Sections, used: np.ndarray) -> list[Finding]:

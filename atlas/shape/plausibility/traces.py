@@ -8,8 +8,9 @@ import numpy as np
 
 from atlas.data.ordering import order_along_root
 from atlas.data.subject import Finding, RootKey, Severity, Subject, stack_axis
+from atlas.shape.plausibility.copies import copied_structures
 from atlas.shape.plausibility.profile import Profile, peel
-from atlas.shape.plausibility.slice_order import OFF_SLICE, slice_grid
+from atlas.shape.plausibility.slice_order import OFF_SLICE, slice_grid, slices_beyond_doubt
 
 # Off the line through the neighbours in the plane, between them and at an end.  Largest of 588
 # roots of the built-in cohort 0.82 and 1.34 mm; of sub-03 of Liu et al. 2024 0.54 and 0.80.
@@ -17,8 +18,6 @@ STRAY_MM = (1.6, 3.0)
 # One step aside against the steps around it: 1.3 mm at most in the same roots.
 JUMP_MM = 2.2
 AROUND = 4
-# Two files hold one trace if half of their common slices agree so well.
-COPIED_MM = 0.25
 # Share of a root's points outside the sac by more than 2 mm that makes the whole trace wrong.
 OUTSIDE_SHARE, OUTSIDE_MM = 0.5, 2.0
 # Likewise in the inner part of the cord, by its radius.
@@ -81,7 +80,8 @@ def trace_findings(
     places : set of str
         Roots and points of which nothing more needs to be said.
     """
-    findings = _copied(profile)
+    findings = copied_structures(profile)
+    slices = _sure_slices(profile)
     for key, points in profile.roots.items():
         if _name(key) in excused:
             continue
@@ -90,7 +90,10 @@ def trace_findings(
         whole = [] if disturbed else _misplaced(profile, key, points)
         findings += whole or [*_wrong_side(profile, key), *along]
         if not whole and not disturbed:
-            findings += _off_slice(profile, key, points)
+            known = slices.get(key)
+            findings += (
+                _off_slice(profile, key, points) if known is None else _steps(profile, key, known)
+            )
     places = {f.place for f in findings if f.rule in SETTLING}
     # Beyond a jump every point lies on another structure.
     return findings, places | {f.place.split(" at ")[0] for f in findings if f.rule == "root-jump"}
@@ -155,6 +158,16 @@ def _wrong_side(profile: Profile, key: RootKey) -> list[Finding]:
             "midline; trace it on its own side or exclude it",
         )
     ]
+
+
+def _sure_slices(profile: Profile) -> dict[RootKey, np.ndarray]:
+    """Slices (n,) of the points of each root that stands on the dura's grid beyond doubt."""
+    sure = slices_beyond_doubt(
+        profile.dura.heights,
+        profile.dura.spacing_mm,
+        [points[:, 2] for points in profile.roots.values()],
+    )
+    return {k: s for k, s in zip(profile.roots, sure, strict=True) if s is not None}
 
 
 def _off_slice(profile: Profile, key: RootKey, points: np.ndarray) -> list[Finding]:
@@ -246,9 +259,9 @@ def _jump(points: np.ndarray) -> tuple[int, float] | None:
     if len(steps) < 2 * AROUND:
         return None
     # A single step out of nine does not move their median by much.
-    padded = np.pad(steps, ((AROUND, AROUND), (0, 0)), mode="reflect")
+    padded = np.concatenate([steps[AROUND:0:-1], steps, steps[-2 : -2 - AROUND : -1]])
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * AROUND + 1, axis=0)
-    around = np.median(windows, axis=2)
+    around = np.partition(windows, AROUND, axis=2)[..., AROUND]
     excess = np.linalg.norm(steps - around, axis=1)
     i = int(excess.argmax())
     # A first or last point aside, or one that comes back, is a stray.
@@ -258,44 +271,3 @@ def _jump(points: np.ndarray) -> tuple[int, float] | None:
     before, after = points[i - 1 : i + 1, :2].mean(axis=0), points[i + 1 : i + 3, :2].mean(axis=0)
     stays = np.linalg.norm(after - before - 2 * around[i]) > 0.75 * excess[i]
     return (i, float(excess[i])) if stays else None
-
-
-def _copied(profile: Profile) -> list[Finding]:
-    """Roots, and ganglia, that hold one and the same trace."""
-    findings = []
-    keys = list(profile.roots)
-    for a, first in enumerate(keys):
-        for second in keys[a + 1 :]:
-            gap = _common_gap_mm(profile.roots[first], profile.roots[second])
-            if gap <= COPIED_MM:
-                findings.append(_same(profile, "root", first, second, gap))
-    keys = list(profile.ganglia)
-    for a, first in enumerate(keys):
-        for second in keys[a + 1 :]:
-            gap = float(np.linalg.norm(profile.ganglia[first] - profile.ganglia[second]))
-            if gap <= COPIED_MM:
-                findings.append(_same(profile, "ganglion", first, second, gap))
-    return findings
-
-
-def _same(profile: Profile, kind: str, first: RootKey, second: RootKey, gap: float) -> Finding:
-    return profile.finding(
-        Severity.ERROR,
-        "copied-structure",
-        f"{kind} {second.level} {second.side}",
-        f"expected a place of its own, got that of {kind} {first.level} {first.side} "
-        f"({gap:.2f} mm apart); one is a copy under the wrong name: exclude or trace it again",
-    )
-
-
-def _common_gap_mm(one: np.ndarray, other: np.ndarray) -> float:
-    """Median distance of two traces at common heights, mm; infinite where they share few."""
-    top = min(one[0, 2], other[0, 2])
-    bottom = max(one[-1, 2], other[-1, 2])
-    within = (one[:, 2] <= top + 1e-6) & (one[:, 2] >= bottom - 1e-6)
-    if within.sum() < 0.5 * max(len(one), len(other)):
-        return float("inf")
-    at = one[within, 2]
-    order = np.argsort(other[:, 2])
-    there = [np.interp(at, other[order, 2], other[order, k]) for k in range(2)]
-    return float(np.median(np.hypot(one[within, 0] - there[0], one[within, 1] - there[1])))

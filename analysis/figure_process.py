@@ -1,0 +1,149 @@
+"""Figures of a build, drawn in a process of their own while the build goes on.
+
+Figures and tables of a build do not depend on each other, and matplotlib takes longer to load than
+most stages take.  The process is a fresh interpreter that gets what to show through a pipe and
+gives the pictures back through another: nothing is forked, no main module is imported, and it
+never touches the folder of the build.  It ends by itself when its pipes close, so a build that is
+killed leaves nobody behind.  Whatever goes wrong there, the pictures are then drawn here: what is
+wrong with the data is raised here as it always was.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.figures.build_figures import draw_figures, pack, shown, unpack, write_pictures
+
+if TYPE_CHECKING:
+    from atlas.data.dataset import Dataset
+    from atlas.store import Atlas
+
+# The path is that of the parent: the working folder may hold another package of our name.
+CHILD = """
+import sys
+sys.path[:] = sys.argv[1:]
+from analysis.figure_process import draw_for_parent
+draw_for_parent()
+"""
+
+Finish = Callable[[Path], list[Path]]
+Begin = Callable[["Atlas", "Dataset"], Finish]
+
+
+@contextmanager
+def figures_beside() -> Iterator[Begin]:
+    """Draw the figures of a build beside it.
+
+    Registered as an entry point ``atlas.products_beside``.
+
+    Yields
+    ------
+    callable
+        Of atlas and dataset; begins to draw, and returns a callable that, given the folder of the
+        atlas, writes ``figures/`` in it and returns the files.
+
+    Notes
+    -----
+    The process is there from the first moment, so that it loads its libraries while the build reads
+    annotations; it is ended with the block.  There is none where it would not help or not draw the
+    same: on one core, and where matplotlib is loaded already, with settings that its user may have
+    changed.
+    """
+    with ExitStack() as stack:
+        process = _start() if _helps() else None
+        if process is not None:
+            stack.callback(_end, process)
+            thread = stack.enter_context(ThreadPoolExecutor(1))
+            # The last to come is the first to go: the thread waits for the process.
+            stack.callback(process.kill)
+
+        def begin(atlas: Atlas, dataset: Dataset) -> Finish:
+            what = shown(atlas, dataset)
+            drawn = thread.submit(_ask, process, pack(what)) if process is not None else None
+            return lambda out: write_pictures(_received(drawn) or draw_figures(what), out)
+
+        yield begin
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _helps() -> bool:
+    # An application that embeds Python is its own executable, and would open another window.
+    interpreter = Path(sys.executable or "").name.lower().startswith(("python", "pypy"))
+    return cores() > 1 and interpreter and "matplotlib" not in sys.modules
+
+
+def _start() -> subprocess.Popen[bytes] | None:
+    path = [str(Path(place).absolute()) for place in sys.path]
+    try:
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-P", "-c", CHILD, *path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except OSError:
+        return None
+
+
+def _ask(process: subprocess.Popen[bytes], content: bytes) -> bytes:
+    """Give the process what to show; its answer once it has ended, nothing where it failed."""
+    answer, _ = process.communicate(content)
+    return answer if process.returncode == 0 else b""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    with process:
+        pass
+
+
+def _received(drawn: Future[bytes] | None) -> list[tuple[str, bytes]]:
+    """The pictures that the process drew; none where it failed."""
+    answer = drawn.result() if drawn is not None else b""
+    if not answer:
+        return []
+    with np.load(io.BytesIO(answer), allow_pickle=False) as file:
+        return [(name, file[name].tobytes()) for name in file.files]
+
+
+def draw_for_parent() -> None:
+    """Draw what comes through standard input, give the pictures to standard output, and end."""
+    # Ctrl-C reaches every process of a terminal; the parent decides what becomes of this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answer = os.fdopen(os.dup(1), "wb")
+    # What a library prints is not for the parent.
+    os.dup2(2, 1)
+    import analysis.figures.compositions  # noqa: F401  loaded while the parent reads
+
+    # None of it will go: the collector need not look at it again for each figure.
+    gc.freeze()
+    content = sys.stdin.buffer.read()
+    # A parent that was killed, or refused its data, asks for nothing.
+    if content:
+        pictures: dict[str, Any] = {
+            name: np.frombuffer(picture, np.uint8)
+            for name, picture in draw_figures(unpack(content))
+        }
+        with answer:
+            np.savez(answer, **pictures)
+    # At once: to take a process of this size down in order takes a tenth of a second.
+    os._exit(0 if content else 1)

@@ -1,0 +1,257 @@
+"""From folders of subjects to landmarks on disk, a few subjects a task.
+
+Two passes over the files: what depths all subjects share, and how rough roots are, is known only
+when each has been looked at; then each is read again and put into correspondence.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from atlas.data.subject import Finding, Severity, Subject
+from atlas.large.landmark_file import LandmarkFile, new_landmark_file
+from atlas.large.subject_folders import FolderListing, SubjectFolder, refuse_errors
+from atlas.large.workers import Workers
+from atlas.shape.bridging import HiddenError, combined_roughness, subject_hidden_error
+from atlas.shape.field_of_view import FieldOfView, field_of_view
+from atlas.shape.fitting import fit_subject, subject_anatomy
+from atlas.shape.landmarks import Extent, LandmarkSet, place_subject, scheme_with_extents
+from atlas.shape.plausibility import Profile, subject_findings
+from atlas.shape.scheme import Anatomy, LandmarkScheme
+from atlas.stages import Stage, quiet
+
+# Subjects a task: some tenths of a second, so that neither waiting nor starting counts.
+TASK_SUBJECTS = 8
+
+Names = tuple[tuple[str, str, str], ...]
+# Names (level, side, measure), values and codes of what they rest on, of an anatomy.
+Measures = Callable[[Anatomy], tuple[Names, np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SurveyedSubject:
+    """What a large build keeps of a subject beside its landmarks.
+
+    Parameters
+    ----------
+    id, notice, sha256 : str
+    covariates : dict
+    extent : Extent
+    hidden : HiddenError
+        How far its roots lie from bridges over hidden parts of them.
+    view : FieldOfView or None
+        None without a cord.
+    measures : (R,) float
+        Its values, in the order of the survey's names; empty where none are taken.
+    grounds : (R,) uint8
+        Codes of what they rest on.
+    """
+
+    id: str
+    notice: str
+    sha256: str
+    covariates: dict[str, float | str | None]
+    extent: Extent
+    hidden: HiddenError
+    view: FieldOfView | None
+    measures: np.ndarray
+    grounds: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """A large dataset, every subject looked at.
+
+    Parameters
+    ----------
+    listing : FolderListing
+    subjects : tuple of SurveyedSubject
+        In the order of the listing.
+    names : tuple of (level, side, measure)
+        Of the measures.
+    findings : tuple of Finding
+        About the dataset and every subject.
+    """
+
+    listing: FolderListing
+    subjects: tuple[SurveyedSubject, ...]
+    names: Names
+    findings: tuple[Finding, ...]
+
+    @property
+    def notice(self) -> str:
+        """What must be said wherever results show; empty for annotations."""
+        notices = [s.notice for s in self.subjects if s.notice]
+        if not notices:
+            return ""
+        texts = "; ".join(dict.fromkeys(notices))
+        everybody = len(notices) == len(self.subjects)
+        return texts if everybody else f"{len(notices)} of {len(self.subjects)} subjects {texts}"
+
+
+def survey(
+    listing: FolderListing,
+    scheme: LandmarkScheme,
+    workers: Workers,
+    *,
+    measures: Measures | None = None,
+    stage: Stage = quiet,
+) -> Survey:
+    """Read, check and measure every subject, keeping only numbers.
+
+    Parameters
+    ----------
+    listing : FolderListing
+    scheme : LandmarkScheme
+    workers : Workers
+    measures : callable, optional
+        As the entry points ``atlas.survey_measures`` are.
+    stage : callable
+        Told how far it is.
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    DatasetError
+        Any error among the findings; all of them are shown together.
+    """
+    folders = listing.folders
+    tasks = [folders[i : i + TASK_SUBJECTS] for i in range(0, len(folders), TASK_SUBJECTS)]
+    work = partial(_survey_some, around=_around(scheme), measures=measures)
+    found: list[SurveyedSubject] = []
+    findings = list(listing.findings)
+    names: Names = ()
+    for subjects, said, measured in workers.map(work, tasks):
+        found += subjects
+        findings += said
+        names = names or measured
+        stage(f"reading subjects, {len(found):,} of {len(folders):,}")
+    findings += _identical(found)
+    return Survey(listing, tuple(found), names, refuse_errors(findings))
+
+
+def place_on_disk(
+    survey: Survey,
+    scheme: LandmarkScheme,
+    workers: Workers,
+    path: Path,
+    *,
+    stage: Stage = quiet,
+) -> LandmarkFile:
+    """Put a surveyed group into correspondence, onto disk.
+
+    Parameters
+    ----------
+    survey : Survey
+    scheme : LandmarkScheme
+        Its depths are found where it has none.
+    workers : Workers
+    path : Path
+        Of the file of landmarks.
+    stage : callable
+
+    Returns
+    -------
+    LandmarkFile
+    """
+    subjects, folders = survey.subjects, survey.listing.folders
+    scheme = scheme_with_extents(scheme, [s.extent for s in subjects])
+    roughness = combined_roughness(s.hidden for s in subjects)
+    firsts = range(0, len(folders), TASK_SUBJECTS)
+    tasks = [folders[i : i + TASK_SUBJECTS] for i in firsts]
+    work = partial(_place_some, scheme=scheme, roughness=roughness)
+    ids = tuple(s.id for s in subjects)
+    with new_landmark_file(path, ids, scheme) as write:
+        for first, landmarks in zip(firsts, workers.map(work, tasks), strict=True):
+            write(first, landmarks)
+            stage(f"placing landmarks, {first + len(landmarks.subject_ids):,} of {len(ids):,}")
+    return LandmarkFile.open(path)
+
+
+def _around(scheme: LandmarkScheme) -> tuple[int, int]:
+    return scheme.block("dura").around, scheme.block("cord").around
+
+
+def _survey_some(
+    folders: Sequence[SubjectFolder], *, around: tuple[int, int], measures: Measures | None
+) -> tuple[list[SurveyedSubject], list[Finding], Names]:
+    """What is kept of a few subjects, what was found about them, and the names of measures."""
+    kept: list[SurveyedSubject] = []
+    findings: list[Finding] = []
+    names: Names = ()
+    for folder in folders:
+        subject, found = folder.read()
+        findings += found
+        if subject is None:
+            continue
+        findings += subject_findings(Profile.of(subject))
+        # One that is refused has no measures: its errors are said with all the others.
+        if any(f.severity is Severity.ERROR for f in findings):
+            continue
+        own, values, grounds = measures(subject_anatomy(subject)) if measures else NOTHING
+        names = names or own
+        kept.append(_surveyed(subject, around, values, grounds))
+    return kept, findings, names
+
+
+NOTHING: tuple[Names, np.ndarray, np.ndarray] = ((), np.empty(0), np.empty(0, dtype=np.uint8))
+
+
+def _surveyed(
+    subject: Subject, around: tuple[int, int], values: np.ndarray, grounds: np.ndarray
+) -> SurveyedSubject:
+    fitted = fit_subject(subject, dura_around=around[0], cord_around=around[1])
+    return SurveyedSubject(
+        id=subject.id,
+        notice=subject.source.notice,
+        sha256=subject.source.sha256,
+        covariates=dict(subject.covariates),
+        extent=Extent.of(fitted),
+        hidden=subject_hidden_error(fitted),
+        view=field_of_view(subject) if subject.cord else None,
+        measures=values,
+        grounds=grounds,
+    )
+
+
+def _place_some(
+    folders: Sequence[SubjectFolder], *, scheme: LandmarkScheme, roughness: float
+) -> LandmarkSet:
+    placed, ids = [], []
+    dura, cord = _around(scheme)
+    for folder in folders:
+        subject, _ = folder.read()
+        assert subject is not None  # the survey refused what cannot be read
+        fitted = fit_subject(subject, dura_around=dura, cord_around=cord)
+        placed.append(place_subject(fitted, scheme, roughness))
+        ids.append(subject.id)
+    points, status, spread = (np.stack(part) for part in zip(*placed, strict=True))
+    return LandmarkSet(tuple(ids), scheme, points, status, spread)
+
+
+def _identical(subjects: Iterable[SurveyedSubject]) -> list[Finding]:
+    """Subjects with the very same files; nearly equal ones are looked for in small groups only."""
+    by_files: dict[str, list[str]] = defaultdict(list)
+    for subject in subjects:
+        by_files[subject.sha256].append(subject.id)
+    return [
+        Finding(
+            Severity.ERROR,
+            "duplicate-subject",
+            other,
+            "",
+            f"expected a person of its own, got the same files as {ids[0]}: leave one of the two "
+            "out",
+        )
+        for ids in by_files.values()
+        for other in ids[1:]
+    ]

@@ -1,0 +1,112 @@
+"""Where an atlas comes from: inputs by hash, versions, choices, findings, attribution."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from atlas.data.dataset import Dataset
+from atlas.data.image_parameters import image_parameters
+from atlas.data.subject import Finding
+from atlas.files import OutputError
+
+ATTRIBUTION = (
+    "Liu J, Zhang W, Zhou Y, Xu L, Chu Y-H, Jia F. Markers, QC results and generated models "
+    "(2024), doi 10.6084/m9.figshare.26403442, CC BY 4.0; described in Sci Data 11, 1131 (2024), "
+    "doi 10.1038/s41597-024-03919-4."
+)
+DISCLAIMER = "Research software; not a medical device and not for clinical decisions."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """What an atlas is made from, as far as its provenance tells.
+
+    Parameters
+    ----------
+    root : str
+        The folder or archive.
+    subjects : sequence of (id, sha256, notice)
+    covariates : mapping of str to sequence
+        A value a subject.
+    exclusions : tuple of str
+    notice : str
+        Of the whole group; empty for annotations.
+    """
+
+    root: str
+    subjects: Sequence[tuple[str, str, str]]
+    covariates: Mapping[str, Sequence[float | str | None]]
+    exclusions: tuple[str, ...]
+    notice: str
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Inputs:
+        """Of a dataset in memory."""
+        return cls(
+            dataset.root,
+            [(s.id, s.source.sha256, s.source.notice) for s in dataset.subjects],
+            dataset.covariates,
+            dataset.exclusions,
+            dataset.notice,
+        )
+
+
+def provenance(
+    inputs: Inputs, findings: Iterable[Finding], *, anchor: str, seed: int | None
+) -> dict[str, Any]:
+    """Where an atlas comes from, as JSON values.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    findings : iterable of Finding
+    anchor : str
+        Point that alignment held fixed.
+    seed : int or None
+        Of a generated dataset.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    OutputError
+        ``SOURCE_DATE_EPOCH`` is set to something else than seconds.
+    """
+    subjects = [{"id": i, "sha256": h, "notice": notice} for i, h, notice in inputs.subjects]
+    packages = ("numpy", "scipy", "h5py", "orjson", "trimesh")
+    return {
+        "software": {"name": "lumbosacral-atlas", "version": version("lumbosacral-atlas")},
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
+        "created": _now(),
+        "dataset": Path(inputs.root).resolve().name,
+        "subjects": [s["id"] for s in subjects],
+        "inputs": subjects,
+        "covariates": {name: list(values) for name, values in inputs.covariates.items()},
+        "images": image_parameters(inputs.root, tuple(s["id"] for s in subjects)),
+        "exclusions": list(inputs.exclusions),
+        "anchor": anchor,
+        "seed": seed,
+        "findings": [f.document() for f in findings],
+        "notice": inputs.notice,
+        "attribution": ATTRIBUTION,
+        "disclaimer": DISCLAIMER,
+    }
+
+
+def _now() -> str:
+    """UTC time; ``SOURCE_DATE_EPOCH`` fixes it (reproducible-builds.org)."""
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        seconds = time.time() if given is None else float(given)
+    except ValueError:
+        raise OutputError(f"SOURCE_DATE_EPOCH: expected seconds, got {given!r}; unset it") from None
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
