@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
 from analysis.figures.build_figures import SAID, Shown, draw_figures, write_pictures
 from analysis.morphometry import MEASURES, unit
@@ -146,14 +146,18 @@ def sd_interval(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[flo
 
     Notes
     -----
-    ``log s`` has the standard error ``sqrt((kurtosis - (n - 3) / (n - 1)) / (4 n))`` to first
-    order (Cramér 1946, 27.4; Bonett 2006, doi:10.1016/j.csda.2004.10.003).
+    Bonett 2006 (doi:10.1016/j.csda.2004.10.003): log variance is about normal with a standard
+    error from the kurtosis, which is taken about a trimmed mean.
     """
-    n, sd = len(values), float(values.std(ddof=1))
-    kurtosis = float(stats.kurtosis(values, fisher=False))
-    error = np.sqrt(max(kurtosis - (n - 3) / (n - 1), 0.0) / (4 * n))
-    reach = np.exp(stats.norm.ppf((1 + confidence) / 2) * error)
-    return sd / reach, sd * reach
+    n, z = len(values), float(special.ndtri((1 + confidence) / 2))
+    trimmed = float(stats.trim_mean(values, 1 / (2 * np.sqrt(n - 4))))
+    squares = ((values - values.mean()) ** 2).sum()
+    kurtosis = n * ((values - trimmed) ** 4).sum() / squares**2
+    small = n / (n - z)
+    error = small * np.sqrt((kurtosis - (n - 3) / n) / (n - 1))
+    centre = np.log(small * squares / (n - 1))
+    low, high = np.exp((centre + np.array([-1, 1]) * z * error) / 2)
+    return float(low), float(high)
 
 
 def _readme(build: LargeBuild, tables: dict[str, pd.DataFrame]) -> str:

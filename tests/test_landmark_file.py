@@ -53,15 +53,15 @@ def test_subjects_may_be_written_in_any_order(gappy, tmp_path):
     same(LandmarkFile.open(place).read(slice(0, 40)), gappy)
 
 
+def write_all_but_one(place, landmarks):
+    with new_landmark_file(place, landmarks.subject_ids, landmarks.scheme) as write:
+        write(0, subset(landmarks, slice(0, 10)))
+        write(11, subset(landmarks, slice(11, 40)))
+
+
 def test_a_subject_that_was_never_written_is_named_and_nothing_is_left(gappy, tmp_path):
-    place = tmp_path / "landmarks.h5"
-    message = "expected every subject, got none of sub-10"
-    with (
-        pytest.raises(LandmarkFileError, match=message),
-        new_landmark_file(place, gappy.subject_ids, gappy.scheme) as write,
-    ):
-        write(0, subset(gappy, slice(0, 10)))
-        write(11, subset(gappy, slice(11, 40)))
+    with pytest.raises(LandmarkFileError, match="expected every subject, got none of sub-10"):
+        write_all_but_one(tmp_path / "landmarks.h5", gappy)
     assert list(tmp_path.iterdir()) == []
 
 
