@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 
-from atlas.shape.components import ShapeModelError, principal_components
-from atlas.shape.leading import (
-    TooManyModesError,
-    array_components,
-    leading_components,
-    reached,
-)
+from atlas.shape.components import ShapeModelError, principal_components, reached
+from atlas.shape.leading import TooManyModesError, array_components, leading_components
 
 
 def shapes(n, p, rank, noise, seed=0):

@@ -9,10 +9,12 @@ import pytest
 from many_blocks import assert_same_model
 from populations import posed_population, with_gaps
 
-from atlas.large import workers as large_workers
+from atlas.large import cluster as dask_cluster
+from atlas.large.cluster import cluster
 from atlas.large.landmark_file import save_landmarks
 from atlas.large.memory import Budget
-from atlas.large.workers import Alone, WorkersError, cluster, processes
+from atlas.large.processes import processes
+from atlas.large.workers import Alone, WorkersError
 from atlas.shape.estimation import fit_group_model
 from atlas.shape.group import Block, MemoryGroup, joined
 from atlas.shape.registration import register
@@ -33,7 +35,7 @@ def file(landmarks, tmp_path_factory):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(large_workers, "CLUSTER_BLOCK", 16)
+    monkeypatch.setattr(dask_cluster, "CLUSTER_BLOCK", 16)
     monkeypatch.setattr(Budget, "block", lambda self, scheme: 16)
 
 
@@ -91,7 +93,7 @@ def test_a_worker_killed_in_mid_run_changes_nothing(file, landmarks, small_block
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(large_workers, "PATIENCE", "0.2s")
+    monkeypatch.setattr(dask_cluster, "PATIENCE", "0.2s")
     with (
         pytest.raises(WorkersError, match=r"scheduler tcp://127\.0\.0\.1:9: expected a Dask"),
         cluster("tcp://127.0.0.1:9", BUDGET),

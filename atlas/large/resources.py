@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from atlas.large.cluster import cluster
 from atlas.large.memory import Budget
-from atlas.large.workers import Alone, Workers, WorkersError, cluster, processes
+from atlas.large.processes import processes
+from atlas.large.workers import Alone, Workers, WorkersError
 from atlas.shape.scheme import LandmarkScheme
 
 

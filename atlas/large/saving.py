@@ -11,6 +11,7 @@ import numpy as np
 
 from atlas.exchange.interchange import write_models
 from atlas.files import new_file
+from atlas.large.landmark_file import DiskGroup
 from atlas.shape.group import Block, Group
 from atlas.shape.model import ShapeModel
 from atlas.shape.registration import Registration
@@ -61,6 +62,8 @@ def save_group_atlas(
         atlas = load_atlas(place)
         with h5py.File(place, "r+") as file:
             write_models(file, model, atlas.alignment, provenance, scores=scores)
+        # Let go before the same is loaded again.
+        del atlas
     return load_atlas(path)
 
 
@@ -82,7 +85,9 @@ def _write_group(root: h5py.Group, group: Group, placed: Registration) -> None:
     else:
         arrays["completed"] = alignment.create_dataset("completed", (subjects, size, 3), np.float64)
         write_factors(alignment, placed.factors)
-    for where, parts in group.each(_parts, placed):
+    # Worked out where it is written: to send shapes costs more than to move and complete them.
+    here = DiskGroup(group.file, group.budget) if isinstance(group, DiskGroup) else group
+    for where, parts in here.each(_parts, placed):
         for name, array in arrays.items():
             array[where] = parts[name]
     motion = placed.motion

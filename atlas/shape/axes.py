@@ -11,8 +11,9 @@ from atlas.arrays import read_only
 from atlas.shape.scheme import LandmarkScheme
 from atlas.shape.transforms import frame, line_direction
 
-# What a first look takes of a subject: rings of the dura, and points of each root.
+# What a first look takes of a subject: rings of the dura, points of each, and points of a root.
 LOOK_RINGS = 6
+LOOK_AROUND = 4
 LOOK_POINTS = 4
 
 
@@ -125,7 +126,8 @@ class _Chosen:
 def _look(scheme: LandmarkScheme) -> _Chosen | None:
     dura = scheme.block("dura")
     levels = _spread(dura.levels, LOOK_RINGS)
-    rings = np.arange(scheme.size)[scheme.span("dura")].reshape(dura.levels, dura.around)[levels]
+    rings = np.arange(scheme.size)[scheme.span("dura")].reshape(dura.levels, dura.around)
+    rings = rings[levels][:, np.arange(LOOK_AROUND) * dura.around // LOOK_AROUND]
     curves = [b for b in scheme.blocks if b.kind == "curve"]
     few = [scheme.span(b.name).start + _spread(b.levels, LOOK_POINTS) for b in curves]
     roots = np.concatenate([np.empty(0, dtype=int), *few])

@@ -20,13 +20,18 @@ class ShapeModelError(AtlasError):
     """Shapes or coefficients that do not fit the model; the text says expected and got."""
 
 
-def principal_components(deviations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def principal_components(
+    deviations: np.ndarray, *, k: int | None = None, held: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Principal axes of centred data by the smaller of its two Gram matrices.
 
     Parameters
     ----------
     deviations : (n, p) float
         Rows sum to zero over n.
+    k : int, optional
+        How many leading ones; by default as many as hold ``held`` of the variance.
+    held : float
 
     Returns
     -------
@@ -46,18 +51,33 @@ def principal_components(deviations: np.ndarray) -> tuple[np.ndarray, np.ndarray
     gram = deviations @ deviations.T if n <= p else deviations.T @ deviations
     eigenvalues, u = np.linalg.eigh(gram)
     eigenvalues, u = eigenvalues[::-1][: n - 1], u[:, ::-1][:, : n - 1]
-    keep = eigenvalues > RELATIVE_TOLERANCE * max(eigenvalues[0], np.finfo(float).tiny)
-    if not keep.any():
+    floor = RELATIVE_TOLERANCE * max(eigenvalues[0], np.finfo(float).tiny)
+    count = int((eigenvalues > floor).sum())
+    if not count:
         raise ShapeModelError("expected shapes that differ, got the same shape in every subject")
+    count = min(count, k or reached(eigenvalues[:count], float(np.trace(gram)), held) or count)
+    eigenvalues, u = eigenvalues[:count], u[:, :count]
     if n > p:
-        return np.ascontiguousarray(u[:, keep].T), eigenvalues[keep] / (n - 1)
-    modes = u[:, keep].T @ deviations
-    modes /= np.sqrt((modes**2).sum(axis=1, keepdims=True))
-    return _orthonormal(modes), eigenvalues[keep] / (n - 1)
+        return np.ascontiguousarray(u.T), eigenvalues / (n - 1)
+    return _orthonormal((u / np.sqrt(eigenvalues)).T @ deviations), eigenvalues / (n - 1)
+
+
+def reached(variance: np.ndarray, total: float, held: float) -> int | None:
+    """How many of falling variances hold a share of the total; None where all do not.
+
+    Examples
+    --------
+    >>> reached(np.array([6.0, 3.0, 1.0]), 10.0, 0.9)
+    2
+    """
+    share = np.cumsum(variance) / total
+    # A sum of all of them may miss 1 by rounding.
+    enough = np.flatnonzero(share >= held - 1e-12)
+    return int(enough[0]) + 1 if len(enough) else None
 
 
 def _orthonormal(modes: np.ndarray) -> np.ndarray:
-    """Rows (K, p) of length 1 that are nearly orthogonal, made so to rounding."""
+    """Rows (K, p) that are nearly orthonormal, made so to rounding."""
     probe = np.resize([1.0, -1.0, 0.5], len(modes))
     if np.abs(modes @ (probe @ modes) - probe).max() <= ORTHOGONAL:
         return modes

@@ -152,7 +152,11 @@ class _Spread:
 
 def _signed_model(group: Group, placed: Placed, spread: _Spread) -> ShapeModel:
     signs = mode_signs(spread.modes, group.scheme)
-    modes = spread.modes if (signs > 0).all() else spread.modes * signs[:, None, None]
+    modes = spread.modes
+    if modes.flags.writeable:
+        modes *= signs[:, None, None]
+    else:
+        modes = modes * signs[:, None, None]
     return ShapeModel(
         scheme=group.scheme,
         mean=spread.mean,

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from atlas.shape.components import ShapeModelError, principal_components
+from atlas.shape.components import ShapeModelError, principal_components, reached
 from atlas.shape.group import Block, Group, joined, total
 
 # Up to so many shapes the smaller Gram matrix is found at once and gives every mode.
@@ -52,11 +52,6 @@ class Components:
     variance: np.ndarray
     total: float
 
-    def first(self, k: int | None, held: float) -> Components:
-        """The first k of them, or as many as hold a share of the variance."""
-        count = k or reached(self.variance, self.total, held) or len(self.variance)
-        return Components(self.modes[:count], self.variance[:count], self.total)
-
 
 class TooManyModesError(ShapeModelError):
     """More modes than passes can find with reasonable work; the text says what to ask for."""
@@ -77,16 +72,9 @@ def array_components(
                 held=held,
                 widest=n // SPARSE,
             )
-    modes, variance = principal_components(deviations)
-    return Components(modes, variance, float(variance.sum())).first(k, held)
-
-
-def reached(variance: np.ndarray, total: float, held: float) -> int | None:
-    """How many of falling variances hold a share of the total; None where all do not."""
-    share = np.cumsum(variance) / total
-    # A sum of all of them may miss 1 by rounding.
-    enough = np.flatnonzero(share >= held - 1e-12)
-    return int(enough[0]) + 1 if len(enough) else None
+    modes, variance = principal_components(deviations, k=k, held=held)
+    squares = float(np.vdot(deviations, deviations))
+    return Components(modes, variance, squares / (n - 1))
 
 
 def group_components(

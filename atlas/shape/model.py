@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from atlas.shape.scheme import LandmarkScheme
 
 # Entries this close to the largest count as equal to it when a mode's sign is chosen.
 SIGN_TOLERANCE = 1e-9
+# Modes whose signs are found together: as many as stay close to the processor.
+SIGNED_AT_ONCE = 64
 # Shapes whose scores are worked out together.
 AT_ONCE = 256
 
@@ -349,13 +352,23 @@ def mode_signs(modes: np.ndarray, scheme: LandmarkScheme) -> np.ndarray:
     (K,) float
         +1 or -1.
     """
-    half = modes[:, left_half(scheme)].reshape(len(modes), 3 * int(left_half(scheme).sum()))
+    half = np.flatnonzero(left_half(scheme))
+    parts = [
+        _signs(modes[i : i + SIGNED_AT_ONCE, half]) for i in range(0, len(modes), SIGNED_AT_ONCE)
+    ]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _signs(half: np.ndarray) -> np.ndarray:
+    """Signs of some modes by their left half (K, n, 3)."""
+    half = half.reshape(len(half), -1)
     size = np.abs(half)
     # Ties within the half go to the first by name, whatever the rounding.
     first = (size >= (1 - SIGN_TOLERANCE) * size.max(axis=1, keepdims=True)).argmax(axis=1)
     return np.where(half[np.arange(len(half)), first] < 0, -1.0, 1.0)
 
 
+@lru_cache(maxsize=64)
 def left_half(scheme: LandmarkScheme) -> np.ndarray:
     """Mask (L,) of the landmarks of the left side and the midline."""
     mask = []
@@ -365,4 +378,4 @@ def left_half(scheme: LandmarkScheme) -> np.ndarray:
             mask.append(2 * place <= block.around)
         else:
             mask.append(np.full(block.size, block.name.endswith("/left")))
-    return np.concatenate(mask)
+    return read_only(np.concatenate(mask), (scheme.size,), "mask", dtype=bool)

@@ -176,14 +176,16 @@ class Pose:
         """
         missing = None if whole else np.isnan(points).any(axis=2)
         if missing is None or not missing.any():
-            origins = anchor @ points
-            centred = _coordinates_first(points, origins)
+            centred = _coordinates_first(points)
+            origins = (centred.reshape(-1, points.shape[1]) @ anchor).reshape(-1, 3)
+            centred -= origins[:, :, None]
             return cls(centred, None, emphasis, anchor[None], origins)
         holds = ~missing * anchor
         holds /= holds.sum(axis=1, keepdims=True)
         raw = np.where(missing[..., None], 0.0, points)
         origins = (holds[:, None] @ raw)[:, 0]
-        centred = _coordinates_first(raw, origins)
+        centred = _coordinates_first(raw)
+        centred -= origins[:, :, None]
         centred *= ~missing[:, None]
         return cls(centred, (~missing).astype(float), emphasis, holds, origins)
 
@@ -269,10 +271,9 @@ class Pose:
         return (best_rotation if rotation == "full" else best_axial_rotation)(covariance)
 
 
-def _coordinates_first(points: np.ndarray, origins: np.ndarray) -> np.ndarray:
-    """Points (S, L, 3) about origins (S, 3) as (S, 3, L)."""
-    first: np.ndarray = np.subtract(np.swapaxes(points, 1, 2), origins[:, :, None], order="C")
-    return first
+def _coordinates_first(points: np.ndarray) -> np.ndarray:
+    """A copy of points (S, L, 3) as (S, 3, L)."""
+    return np.array(np.swapaxes(points, 1, 2), order="C")
 
 
 @lru_cache(maxsize=64)
