@@ -32,6 +32,7 @@ from atlas.shape.landmarks import place_landmarks
 from atlas.shape.plausibility import find_implausible
 from atlas.stages import Stage, quiet
 from atlas.store import Atlas, Settings, load_atlas, save_atlas
+from atlas.threads import one_thread
 
 # Packages that a product of the build comes from: tables and figures live in `analysis`, which
 # stands on this package and so cannot be imported by it.  They register themselves.
@@ -44,6 +45,8 @@ REPORTS = "atlas.reports"
 CHECK_REPORTS = "atlas.check_reports"
 PROOF = "provenance.json"
 MESH_MODES = 3
+# From so many subjects on, threads of the linear algebra help more than they hinder.
+MANY = 200
 MESH_SD = 2.0
 
 Product = Callable[[Atlas, Dataset, Path], Iterable[Path]]
@@ -166,10 +169,13 @@ def build(
     Atlas
     """
     resources, settings = resources or Resources(), settings or Settings()
-    if resources.by_passes(count_subjects(path), settings.scheme):
+    count = count_subjects(path)
+    if resources.by_passes(count, settings.scheme):
         listing = leave_out(list_subjects(path), exclusions)
         return _build_by_passes(listing, Path(out), settings, resources, seed=seed, stage=stage)
     with ExitStack() as stack:
+        if count < MANY:
+            stack.enter_context(one_thread())
         beside = {e.name: stack.enter_context(e.load()()) for e in registered(PRODUCTS_BESIDE)}
         stage("reading annotations")
         dataset = exclude(survey_dataset(path), exclusions)

@@ -1,14 +1,13 @@
-"""Time each stage of the main job on the built-in cohort: python benchmarks/stages.py [--repeat 3].
+"""Time each stage of the main job: python benchmarks/stages.py [--repeat 3] [--json FILE].
 
-Prints JSON: seconds per stage (median and range over repeats) and peak memory of the process.
+On the built-in cohort.  Prints JSON: seconds per stage (median and range over repeats) and peak
+memory of the process.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import resource
 import statistics
 import tempfile
 import time
@@ -16,6 +15,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from machine import machine, peak_memory_mib
 
 from atlas.build import check_dataset, write_meshes
 from atlas.data.dataset import read_dataset
@@ -52,20 +53,26 @@ def main() -> None:
     """Parse the arguments, run, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=3)
-    repeat = parser.parse_args().repeat
+    parser.add_argument("--quick", action="store_true", help="each stage once")
+    parser.add_argument("--json", type=Path)
+    wanted = parser.parse_args()
+    repeat = 1 if wanted.quick else wanted.repeat
     times: dict[str, list[float]] = defaultdict(list)
     for _ in range(repeat):
         run(times)
     report = {
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "machine": machine(),
         "repeats": repeat,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mib": peak_memory_mib(),
         "seconds": {
             stage: {"median": statistics.median(t), "min": min(t), "max": max(t)}
             for stage, t in times.items()
         },
     }
-    print(json.dumps(report, indent=2))
+    text = json.dumps(report, indent=2)
+    print(text)
+    if wanted.json:
+        wanted.json.write_text(text + "\n", "utf-8")
 
 
 if __name__ == "__main__":

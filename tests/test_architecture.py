@@ -20,6 +20,7 @@ RANKS = {
     "display": 0,
     "registered": 0,
     "stages": 0,
+    "threads": 0,
     "errors": 0,
     "files": 0,
     "replacing": 0,

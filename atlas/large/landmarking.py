@@ -25,6 +25,7 @@ from atlas.shape.landmarks import Extent, LandmarkSet, place_subject, scheme_wit
 from atlas.shape.plausibility import Profile, subject_findings
 from atlas.shape.scheme import Anatomy, LandmarkScheme
 from atlas.stages import Stage, quiet
+from atlas.threads import one_thread
 
 # Subjects a task: some tenths of a second, so that neither waiting nor starting counts.
 TASK_SUBJECTS = 8
@@ -181,6 +182,7 @@ def _around(scheme: LandmarkScheme) -> tuple[int, int]:
     return scheme.block("dura").around, scheme.block("cord").around
 
 
+@one_thread()
 def _survey_some(
     folders: Sequence[SubjectFolder], *, around: tuple[int, int], measures: Measures | None
 ) -> tuple[list[SurveyedSubject], list[Finding], Names]:
@@ -223,6 +225,7 @@ def _surveyed(
     )
 
 
+@one_thread()
 def _place_some(
     folders: Sequence[SubjectFolder], *, scheme: LandmarkScheme, roughness: float
 ) -> LandmarkSet:

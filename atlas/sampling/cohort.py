@@ -22,6 +22,7 @@ from atlas.sampling.recipe import Recipe, fingerprint
 from atlas.sampling.records import Record
 from atlas.sampling.summary import write_summary
 from atlas.store import Atlas, load_atlas
+from atlas.threads import one_thread_from_now_on
 
 PLAN = "plan.json"
 # Samples a process draws at once: their checks share work, and a stop loses little.
@@ -166,11 +167,8 @@ _MAKER: Maker | None = None
 
 
 def _begin_work(path: Path, recipe: Recipe, options: CohortOptions, out: Path) -> None:
-    from threadpoolctl import threadpool_limits
-
     global _MAKER  # noqa: PLW0603  (a process of a pool has no other place for its state)
-    # One thread a process: threads of several processes only take cores from each other.
-    threadpool_limits(1)
+    one_thread_from_now_on()
     _MAKER = Maker.of(path, recipe, options, out)
 
 

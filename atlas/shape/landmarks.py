@@ -14,6 +14,7 @@ from atlas.data.subject import ROOT_KEYS
 from atlas.shape.bridging import combined_roughness, subject_hidden_error
 from atlas.shape.fitting import FittedSubject, MissingCordError, fit_subject, subject_anatomy
 from atlas.shape.scheme import Anatomy, Block, LandmarkScheme, Status, block_name
+from atlas.threads import one_thread
 
 __all__ = [
     "Anatomy",
@@ -154,10 +155,11 @@ def place_landmarks(dataset: Dataset, scheme: LandmarkScheme | None = None) -> L
         raise ValueError(f"{dataset.root}: expected at least one subject, got none")
     scheme = scheme or LandmarkScheme.standard()
     around = {b.name: b.around for b in scheme.blocks if b.kind == "tube"}
-    fitted = [
-        fit_subject(s, dura_around=around["dura"], cord_around=around["cord"])
-        for s in dataset.subjects
-    ]
+    with one_thread():
+        fitted = [
+            fit_subject(s, dura_around=around["dura"], cord_around=around["cord"])
+            for s in dataset.subjects
+        ]
     scheme = scheme_with_extents(scheme, map(Extent.of, fitted))
     roughness = combined_roughness(map(subject_hidden_error, fitted))
     points, status, spread = zip(
