@@ -274,3 +274,30 @@ def test_quick_mode_runs_end_to_end(tmp_path):
         assert r["peak_mib"] > 0
     assert found["peers"]["R shapes"] == {"absent": "R is left out when quick"}
     assert page.read_text("utf-8").startswith("<!-- peers: begin -->\n| task")
+
+
+@pytest.mark.slow
+def test_quick_scaling_runs_end_to_end_and_all_modes_agree(tmp_path):
+    file, page = tmp_path / "scaling.json", tmp_path / "page.md"
+    page.write_text("before\n<!-- scaling: begin -->\nold\n<!-- scaling: end -->\nafter\n", "utf-8")
+    done = subprocess.run(
+        [
+            *(sys.executable, str(BENCHMARKS / "scaling.py"), "--quick"),
+            *("--json", str(file), "--markdown", str(page)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(file.read_text("utf-8"))
+    assert [r["failure"] for r in found["rows"]] == [""] * len(found["rows"])
+    compared = {(r["mode"], r["subjects"]): r["equal"] for r in found["rows"] if "equal" in r}
+    assert {("alone", 20), ("processes", 40)} <= set(compared) and all(compared.values())
+    assert {r["task"] for r in found["rows"]} == {"landmarks", "missing", "files"}
+    for r in found["rows"]:
+        assert all(stage["median"] > 0 for stage in r["stages"].values())
+        assert r["peak_mib"]["main"] > 0
+    text = page.read_text("utf-8")
+    assert text.startswith("before\n<!-- scaling: begin -->\n**From landmarks on disk**")
+    assert text.endswith("\n<!-- scaling: end -->\nafter\n") and "\nold\n" not in text

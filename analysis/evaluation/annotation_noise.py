@@ -14,6 +14,7 @@ from atlas.shape.components import principal_components
 from atlas.shape.fitting import FittedSubject, fit_subject
 from atlas.shape.landmarks import LandmarkSet, place_landmarks
 from atlas.shape.model import ShapeModel
+from atlas.shape.transforms import frame
 
 # Points of a contour that jitter along it leave it where it is: what contours show is half of the
 # variance of their points.
@@ -80,7 +81,8 @@ def jittered(fitted: FittedSubject, rng: np.random.Generator) -> Subject:
     """The subject with its annotated points moved in their slices by its own noise."""
     subject = fitted.subject
     axis = stack_axis(subject.dura)
-    plane = np.linalg.svd(axis[None])[2][1:]
+    # By LPS left: a basis that rounding of the axis cannot turn, so that draws stay the same.
+    plane = frame(np.array([1.0, 0.0, 0.0]), axis)[:, :2].T
 
     def move(points: np.ndarray, sd: float) -> np.ndarray:
         return points + sd * rng.standard_normal((len(points), 2)) @ plane
