@@ -17,6 +17,7 @@ from atlas.large.landmark_file import DiskGroup, LandmarkFile, blocks
 from atlas.large.memory import LEAST_BYTES, Budget
 from atlas.large.workers import Workers, WorkersError, read_and_work
 from atlas.shape.group import Group, parts
+from atlas.threads import one_thread_from_now_on
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -101,7 +102,9 @@ def processes(count: int, budget: Budget) -> Iterator[Workers]:
     each = Budget(max(budget.total // (count + 1), LEAST_BYTES))
     with (
         tempfile.TemporaryDirectory(prefix="atlas-") as place,
-        ProcessPoolExecutor(count, mp_context=get_context("spawn")) as executor,
+        ProcessPoolExecutor(
+            count, mp_context=get_context("spawn"), initializer=one_thread_from_now_on
+        ) as executor,
     ):
         try:
             yield Processes(executor, each, count, Path(place))
