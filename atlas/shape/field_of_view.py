@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 
@@ -98,6 +99,8 @@ def leading_modes(model: ShapeModel, share: float = LEADING_SHARE) -> int:
     return int(reached.argmax()) + 1 if reached.any() else model.n_modes
 
 
+# A build asks for the same three times: for its findings, and for the table, twice.
+@lru_cache(maxsize=4)
 def field_of_view_dependence(
     dataset: Dataset,
     alignment: Alignment,
@@ -186,9 +189,12 @@ def field_of_view_findings(
         mode; ``mode-goes-with-field-of-view`` (note) where the field of view explains most of it
         but cannot have moved the landmarks, so that size or protocol stands behind both.
     """
-    values = field_of_view_matrix(dataset, alignment.landmarks.subject_ids)
-    scores, gaps = model.scores(alignment.points), _rings_missing(alignment)
-    return view_findings(values, scores, model, rings_missing=gaps, seed=seed)
+    gaps = _rings_missing(alignment)
+    everything = field_of_view_dependence(dataset, alignment, model, seed=seed)
+    entering, made = _entering(model.scheme.origin, rings_missing=gaps), everything
+    if entering != PREDICTORS:
+        made = field_of_view_dependence(dataset, alignment, model, predictors=entering, seed=seed)
+    return _told(model, everything, made, entering, rings_missing=gaps)
 
 
 def view_findings(
@@ -229,6 +235,18 @@ def view_findings(
     if entering != PREDICTORS:
         columns = [PREDICTORS.index(name) for name in entering]
         made = mode_dependence(scores, values[:, columns], **options)
+    return _told(model, everything, made, entering, rings_missing=rings_missing)
+
+
+def _told(
+    model: ShapeModel,
+    everything: ModeDependence,
+    made: ModeDependence,
+    entering: tuple[str, ...],
+    *,
+    rings_missing: bool,
+) -> tuple[Finding, ...]:
+    """A finding for each mode that goes with the field of view, or is made by it."""
     follows, goes_with = follows_field_of_view(made), follows_field_of_view(everything)
     findings = []
     for k in np.flatnonzero(follows | goes_with).tolist():
