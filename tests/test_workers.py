@@ -59,6 +59,29 @@ def test_processes_give_what_memory_gives(file, landmarks, small_blocks):
         assert_like_in_memory(workers.group(file), landmarks)
 
 
+def end_this_process(_item: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_ended_is_said_and_what_to_do():
+    with (
+        pytest.raises(WorkersError, match="2 processes until the end, got one that was ended"),
+        processes(2, BUDGET) as workers,
+    ):
+        list(workers.map(end_this_process, [1, 2]))
+
+
+@pytest.mark.slow
+def test_what_the_blocks_of_a_pass_share_is_removed_after_it(file):
+    with processes(2, BUDGET) as workers:
+        outcomes = workers.group(file).each(slowly)
+        assert len(list(workers.place.iterdir())) == 1
+        assert len(joined(outcomes)) == 64
+        assert not list(workers.place.iterdir())
+    assert not workers.place.exists()
+
+
 def slowly(block: Block) -> np.ndarray:
     time.sleep(0.3)
     return block.landmarks.points[:, 0, 0].copy()
@@ -74,6 +97,15 @@ def test_a_cluster_gives_what_memory_gives(file, landmarks, small_blocks):
         assert list(workers.map(abs, [-1, 2])) == [1, 2]
         assert workers.link.startswith("http")
         assert_like_in_memory(workers.group(file), landmarks)
+
+
+@pytest.mark.slow
+def test_workers_without_room_read_their_blocks_in_every_pass(file, landmarks, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "HELD_COPIES", 1 << 30)
+    with cluster("local", BUDGET, count=2) as workers:
+        group = workers.group(file)
+        assert group.held == ()
+        assert_like_in_memory(group, landmarks)
 
 
 @pytest.mark.slow

@@ -77,7 +77,14 @@ class _ProcessGroup(DiskGroup):
         def submit(where: slice) -> Future[Outcome]:
             return self.workers.executor.submit(_handed_over, common, where, parts(own, where))
 
-        return in_turn(submit, places, self.workers.count)
+        return _then_removed(in_turn(submit, places, self.workers.count), Path(common))
+
+
+def _then_removed(outcomes: Iterator[Outcome], common: Path) -> Iterator[Outcome]:
+    try:
+        yield from outcomes
+    finally:
+        common.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=1)
