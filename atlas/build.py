@@ -172,7 +172,9 @@ def build(
     count = count_subjects(path)
     if resources.by_passes(count, settings.scheme):
         listing = leave_out(list_subjects(path), exclusions)
-        return _build_by_passes(listing, Path(out), settings, resources, seed=seed, stage=stage)
+        return _build_by_passes(
+            listing, Path(out).absolute(), settings, resources, seed=seed, stage=stage
+        )
     with ExitStack() as stack:
         if count < MANY:
             stack.enter_context(one_thread())

@@ -181,7 +181,11 @@ def write_model(group: h5py.Group, model: ShapeModel) -> None:
 
 def _write_alignment(group: h5py.Group, alignment: Alignment) -> None:
     for name in ALIGNMENT_ARRAYS:
-        _write_array(group, name, getattr(alignment, name))
+        if name == "completed" and alignment.completed is alignment.points:
+            # Nothing is missing: both names are of the same array.
+            group["completed"] = group["points"]
+        else:
+            _write_array(group, name, getattr(alignment, name))
     for name in (*ALIGNMENT_WORDS, "n_iterations", "converged"):
         group.attrs[name] = getattr(alignment, name)
     if alignment.factors is not None:
@@ -256,10 +260,14 @@ def _read_alignment(group: h5py.Group, landmarks: LandmarkSet) -> Alignment:
     if "factors" in group:
         part = group["factors"]
         factors = Factors(part["mean"][()], part["loadings"][()], float(part.attrs["noise"]))
+    arrays = {name: _array(group[name]) for name in ALIGNMENT_ARRAYS if name != "completed"}
+    # Where nothing is missing, both are one array under two names.
+    one = group["completed"] == group["points"]
     return Alignment(
         landmarks=landmarks,
         factors=factors,
-        **{name: _array(group[name]) for name in ALIGNMENT_ARRAYS},
+        **arrays,
+        completed=arrays["points"] if one else _array(group["completed"]),
         anchor=str(group.attrs["anchor"]),
         rotations=str(group.attrs["rotations"]),
         scaling=str(group.attrs["scaling"]),

@@ -121,9 +121,11 @@ def from_files(request: Request, workers: Workers, watch: Watch) -> dict[str, An
 def from_landmarks(request: Request, workers: Workers, watch: Watch) -> dict[str, Any]:
     """Alignment, model and file of a group on disk."""
     group = workers.group(LandmarkFile.open(request.source))
+    lost = 0
     if request.kill:
         assert isinstance(workers, Cluster)
-        group = Killing(group, victim(workers), [])
+        lost = victim(workers)
+        group = Killing(group, lost, [])
     with watch("align"):
         placed = register(group)
     with watch("model"):
@@ -139,6 +141,8 @@ def from_landmarks(request: Request, workers: Workers, watch: Watch) -> dict[str
             provenance={},
             scores=scores,
         )
+    if isinstance(workers, Cluster):
+        assert lost not in workers.client.run(os.getpid).values()
     return kept(request, model) | {"rounds": placed.n_iterations, "converged": placed.converged}
 
 

@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scaling_inputs import LARGEST_TURN_DEGREES, MISSING_SHARE, NOISE_MM
-from scaling_records import EQUAL, FIXED, MODES, STAGES
+from scaling_inputs import (
+    LARGEST_TURN_DEGREES,
+    MISSING_SHARE,
+    NOISE_BESIDE_GAPS_MM,
+    NOISE_MM,
+)
+from scaling_records import EQUAL, MODES, STAGES
 from scaling_watch import EVERY_S
 
 BEGIN, END = "<!-- scaling: begin -->", "<!-- scaling: end -->"
@@ -101,7 +106,7 @@ def _equality(rows: Sequence[dict[str, Any]]) -> str:
         if "apart" not in row:
             continue
         said = ", ".join(
-            f"{name} {'of another shape' if d is None else f'{d:.0e}'}"
+            f"{name} {'of another shape' if d is None else f'{d:.0g}'}"
             for name, d in row["apart"].items()
         )
         verdict = "" if row["equal"] else " **differs**"
@@ -112,18 +117,22 @@ def _equality(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _killed(found: dict[str, Any]) -> str:
-    before, after = found["seconds"], found["seconds_killed"]
+    before, after = found["unharmed"], found["killed"]
     apart = max((d for d in found["apart"].values() if d is not None), default=float("nan"))
     same = "the same" if found["equal"] else "**not the same**"
-    whole = [sum(s for stage, s in each.items() if stage not in FIXED) for each in (before, after)]
+    align = [each["stages"]["align"] for each in (before, after)]
     return (
         f"**A worker killed.** {found['subjects']:,} subjects on Dask, blocks held by two workers "
         f"(`--max-memory {found['max_memory']}`), one of them ended by SIGKILL during alignment: "
-        f"mean and variances are {same} (to {apart:.0e}); alignment took "
-        f"{_seconds(after['align'])} s instead of {_seconds(before['align'])} s, everything "
-        f"after the start of the workers {_seconds(whole[1])} s instead of "
-        f"{_seconds(whole[0])} s (n = 1)."
+        f"mean and variances are {same} (largest relative difference {apart:.0g}); alignment took "
+        f"{_between(align[1])} instead of {_between(align[0])}, everything after the start of the "
+        f"workers {_between(after['seconds'])} instead of {_between(before['seconds'])} "
+        f"(median, least–most, n = {before['runs']} each, by turns)."
     )
+
+
+def _between(took: dict[str, float]) -> str:
+    return f"{_seconds(took['median'])} s ({_seconds(took['min'])}–{_seconds(took['max'])})"
 
 
 def _legend(report: dict[str, Any]) -> str:
@@ -137,13 +146,15 @@ def _legend(report: dict[str, Any]) -> str:
         f"{EVERY_S * 1000:.0f} ms; *all* leaves the start of the workers out of the seconds and "
         "takes the system's own record of the peak (getrusage) where that is higher. Resident "
         "memory counts libraries once a process, and pages of result files that are mapped and "
-        f"that the system takes back at will. {own}Every run is a fresh process, told "
+        f"that the system takes back at will. {own}Marker files are in the memory of the "
+        "system before the clock starts. Every run is a fresh process, told "
         f"`--max-memory {report['max_memory']}`; numpy has one thread in each process. Exponent: "
         "slope of log seconds on log subjects by least squares; what is fixed (imports, opening "
         "files) weighs at the smallest size and makes it too small, and two sizes give no error. "
         "Landmarks: draws of the shape model of the built-in cohort, "
         f"{NOISE_MM:g} mm noise (SD a coordinate), turned by up to {LARGEST_TURN_DEGREES:g}°; "
-        f"missing ones: whole roots, {MISSING_SHARE:.0%} of all landmarks. "
+        f"missing ones: whole roots, {MISSING_SHARE:.0%} of all landmarks, beside "
+        f"{NOISE_BESIDE_GAPS_MM:g} mm noise. "
         f"Equal means to {EQUAL:g} or better."
     )
 

@@ -120,6 +120,8 @@ def list_subjects(path: str | Path) -> FolderListing:
             "archive, or leave out --workers and --scheduler"
         )
         raise DatasetError([Finding(Severity.ERROR, "no-subject-folders", "", str(root), message)])
+    # Workers may stand in another folder.
+    root = root.resolve()
     holder = next(h for h in HOLDERS if _subject_names(root / h))
     findings: list[Finding] = []
     tree = FolderTree(root)
