@@ -21,7 +21,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "cores_usable": usable_cores(),
         "memory_gib": round(total_memory_mib() / 1024, 1),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "numpy": np.__version__,
         "blas": blas(),

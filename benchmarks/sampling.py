@@ -60,7 +60,7 @@ def main() -> None:
             write_cohort(model, Recipe(n=n, seed=seed), work / f"c{workers}-{seed}", made)
 
         result = {
-            "machine": {"python": platform.python_version(), "system": platform.platform()},
+            "machine": {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"},
             "n_landmarks": atlas.model.scheme.size,
             "n_modes": atlas.model.n_modes,
             "unit": "anatomies a second",
