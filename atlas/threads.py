@@ -7,7 +7,12 @@ another process wants the same cores.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
+from typing import Any
+
+# Shapes from which on threads of the linear algebra help more than they hinder.
+MANY = 64
 
 
 @contextmanager
@@ -17,6 +22,21 @@ def one_thread() -> Iterator[None]:
 
     with threadpool_limits(1, user_api="blas"):
         yield
+
+
+def threads_for(shapes: int) -> AbstractContextManager[Any]:
+    """One thread where shapes are few; as many as there are where they are many.
+
+    Quick enough for work of a millisecond: the libraries are looked for once.
+    """
+    return nullcontext() if shapes >= MANY else _controller().limit(limits=1, user_api="blas")
+
+
+@lru_cache(maxsize=1)
+def _controller() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def one_thread_from_now_on() -> None:

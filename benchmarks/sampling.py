@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from machine import machine
 
 from atlas.build import build_atlas
 from atlas.data.dataset import read_dataset
@@ -60,7 +61,7 @@ def main() -> None:
             write_cohort(model, Recipe(n=n, seed=seed), work / f"c{workers}-{seed}", made)
 
         result = {
-            "machine": {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"},
+            "machine": machine(),
             "n_landmarks": atlas.model.scheme.size,
             "n_modes": atlas.model.n_modes,
             "unit": "anatomies a second",

@@ -132,7 +132,9 @@ def test_the_image_of_another_subject_is_refused(tmp_path):
 # --- what it is not ---
 
 
-@pytest.mark.parametrize("content", [b"", b"no image at all" * 100, gzip.compress(b"x" * 1000, mtime=0)])
+@pytest.mark.parametrize(
+    "content", [b"", b"no image at all" * 100, gzip.compress(b"x" * 1000, mtime=0)]
+)
 def test_what_is_not_nifti_is_refused(tmp_path, content):
     path = tmp_path / "sub-03_CISS.nii.gz"
     path.write_bytes(content)

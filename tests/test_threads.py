@@ -2,7 +2,7 @@
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from atlas.threads import one_thread
+from atlas.threads import MANY, one_thread, threads_for
 
 
 def threads():
@@ -24,3 +24,12 @@ def test_a_function_can_be_held_to_one_thread():
 
     with threadpool_limits(2, user_api="blas"):
         assert inside() == {1}
+
+
+def test_few_shapes_are_worked_on_by_one_thread_and_many_by_all():
+    with threadpool_limits(2, user_api="blas"):
+        with threads_for(14):
+            assert threads() == {1}
+        with threads_for(MANY):
+            assert 2 in threads()
+        assert 2 in threads()

@@ -21,6 +21,7 @@ from atlas.shape.leading import array_components
 from atlas.shape.pose import AlignmentError, Choices, anchor_weights, centroid_size
 from atlas.shape.registration import Registration, onto, refuse_lost_anchor, register
 from atlas.shape.scheme import Status
+from atlas.threads import threads_for
 
 __all__ = [
     "Alignment",
@@ -168,8 +169,9 @@ def align(
     the group is aligned again, until both rest.
     """
     group = MemoryGroup(landmarks)
-    found = register(group, anchor=anchor, rotation=rotation, scale=scale, weights=weights)
-    return _aligned(group, found)
+    with threads_for(len(landmarks.subject_ids)):
+        found = register(group, anchor=anchor, rotation=rotation, scale=scale, weights=weights)
+        return _aligned(group, found)
 
 
 def align_alike(landmarks: LandmarkSet, reference: Alignment) -> Alignment:

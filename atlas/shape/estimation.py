@@ -16,6 +16,7 @@ from atlas.shape.leading import group_components
 from atlas.shape.model import ShapeModel, mode_signs, weighted_modes
 from atlas.shape.ppca import Moments, Patterns, apart, climb, expectation, runs_of
 from atlas.shape.scheme import Status
+from atlas.threads import threads_for
 
 BRIDGED = ("as-measured", "uncertain", "missing")
 
@@ -69,13 +70,14 @@ def fit_shape_model(
         Fewer than two subjects, more modes than they allow, no share of the variance, or no
         variation at all.
     """
-    return fit_group_model(
-        MemoryGroup(alignment.landmarks),
-        alignment,
-        n_modes=n_modes,
-        variance_held=variance_held,
-        bridged=bridged,
-    )
+    with threads_for(len(alignment.points)):
+        return fit_group_model(
+            MemoryGroup(alignment.landmarks),
+            alignment,
+            n_modes=n_modes,
+            variance_held=variance_held,
+            bridged=bridged,
+        )
 
 
 def fit_group_model(

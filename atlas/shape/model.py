@@ -146,7 +146,9 @@ class ShapeModel:
         if k > self.n_modes:
             raise ShapeModelError(f"coefficients: expected at most {self.n_modes}, got {k}")
         flat = (c * np.sqrt(self.variance[:k])) @ self.modes[:k].reshape(k, self.mean.size)
-        return self.mean + flat.reshape(*c.shape[:-1], *self.mean.shape)
+        shapes: np.ndarray = flat.reshape(*c.shape[:-1], *self.mean.shape)
+        shapes += self.mean
+        return shapes
 
     def coefficients(self, points: np.ndarray) -> np.ndarray:
         """Coefficients of shapes in the frame of the model.
