@@ -128,9 +128,11 @@ def settle(group: Group, motion: Motion, target: Target) -> tuple[Motion, bool]:
 
 def _settled(block: Block, motion: Motion, target: Target) -> tuple[Motion, bool]:
     shapes, change, rounds = np.zeros((1, 1, 3)), np.inf, 0
+    # What is there does not change from round to round, nor what it tells.
+    information = target.factors.information(block.present)
     while change > REST and rounds < MAXIMUM_ROUNDS:
         before = shapes
-        raw = _filled(block, motion, target.factors, target.choices)
+        raw = _filled(block, motion, target.factors, target.choices, information=information)
         motion = _onto(raw, target)
         shapes = motion.moved(raw)
         change = float(np.linalg.norm(shapes - before) / np.linalg.norm(shapes))
@@ -201,11 +203,19 @@ def _onto(raw: np.ndarray, target: Target) -> Motion:
     return pose.onto(target.mean, choices.rotation, choices.scale, size=target.size)[0]
 
 
-def _filled(block: Block, motion: Motion, factors: Factors, choices: Choices) -> np.ndarray:
+def _filled(
+    block: Block,
+    motion: Motion,
+    factors: Factors,
+    choices: Choices,
+    *,
+    information: np.ndarray | None = None,
+) -> np.ndarray:
     """Landmarks (S, L, 3) in each subject's own frame, missing ones where they are expected."""
-    points = block.landmarks.points
-    expected = factors.completed(motion.moved(points), block.present, choices.weights)
-    return np.where(block.present[..., None], points, motion.back(expected))
+    points, present = block.landmarks.points, block.present
+    moved = motion.moved(points)
+    expected = factors.completed(moved, present, choices.weights, information=information)
+    return np.where(present[..., None], points, motion.back(expected))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

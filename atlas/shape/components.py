@@ -131,24 +131,42 @@ class Factors:
         loadings = np.einsum("cd,ldk->lck", rotation, self.loadings)
         return Factors(self.mean @ rotation.T, loadings, self.noise)
 
-    def expected(self, shapes: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """Shapes (S, L, 3) with what is not present (S, L) replaced by its expectation."""
+    def information(self, present: np.ndarray) -> np.ndarray:
+        """What present entries (S, L) tell of the scores: ``noise I + A^T A``, (S, K, K)."""
+        return _information(self.loadings, present, self.noise)
+
+    def expected(
+        self, shapes: np.ndarray, present: np.ndarray, *, information: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Shapes (S, L, 3) with what is not present (S, L) replaced by its expectation.
+
+        ``information`` is that of :meth:`information`, where the same is asked again and again.
+        """
         filled = shapes.copy()
         some = np.flatnonzero(~present.all(axis=1))
         if not len(some):
             return filled
         there = present[some]
-        deviation = np.where(there[..., None], shapes[some] - self.mean, np.nan)
-        scores = batch_scores(self.loadings, deviation, self.noise)
-        flat = self.loadings.reshape(-1, scores.shape[1])
+        deviation = np.where(there[..., None], shapes[some] - self.mean, 0.0)
+        told = self.information(there) if information is None else information[some]
+        flat = self.loadings.reshape(-1, self.loadings.shape[2])
+        projected = deviation.reshape(len(some), -1) @ flat
+        scores = np.linalg.solve(told, projected[..., None])[..., 0]
         expected = self.mean + (scores @ flat.T).reshape(-1, *self.mean.shape)
         filled[some] = np.where(there[..., None], shapes[some], expected)
         return filled
 
-    def completed(self, points: np.ndarray, present: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def completed(
+        self,
+        points: np.ndarray,
+        present: np.ndarray,
+        weights: np.ndarray,
+        *,
+        information: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Aligned points (S, L, 3), NaN where missing, with what these weighted factors expect."""
         root = np.sqrt(weights)[:, None]
-        filled: np.ndarray = self.expected(points * root, present) / root
+        filled = self.expected(points * root, present, information=information) / root
         return np.where(present[..., None], points, filled)
 
 
@@ -198,9 +216,16 @@ def batch_scores(loadings: np.ndarray, deviations: np.ndarray, noise: float) -> 
                 for shape, seen in zip(deviations, there, strict=True)
             ]
         )
-    inner = (np.swapaxes(loadings, 1, 2) @ loadings).reshape(-1, k * k)
-    information = noise * np.eye(k) + (there.astype(float) @ inner).reshape(-1, k, k)
+    information = _information(loadings, there, noise)
     observed = np.where(there[..., None], deviations, 0.0).reshape(len(there), -1)
     projected = observed @ loadings.reshape(-1, k)
     scores: np.ndarray = np.linalg.solve(information, projected[..., None])[..., 0]
     return scores
+
+
+def _information(loadings: np.ndarray, present: np.ndarray, noise: float) -> np.ndarray:
+    """``noise I + A^T A`` of the loadings (L, 3, K) of what each shape has, (S, K, K)."""
+    k = loadings.shape[2]
+    inner = (np.swapaxes(loadings, 1, 2) @ loadings).reshape(-1, k * k)
+    told: np.ndarray = noise * np.eye(k) + (present.astype(float) @ inner).reshape(-1, k, k)
+    return told
