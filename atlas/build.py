@@ -32,7 +32,7 @@ from atlas.shape.landmarks import place_landmarks
 from atlas.shape.plausibility import find_implausible
 from atlas.stages import Stage, quiet
 from atlas.store import Atlas, Settings, load_atlas, save_atlas
-from atlas.threads import one_thread
+from atlas.threads import MANY, one_thread
 
 # Packages that a product of the build comes from: tables and figures live in `analysis`, which
 # stands on this package and so cannot be imported by it.  They register themselves.
@@ -45,8 +45,6 @@ REPORTS = "atlas.reports"
 CHECK_REPORTS = "atlas.check_reports"
 PROOF = "provenance.json"
 MESH_MODES = 3
-# From so many subjects on, threads of the linear algebra help more than they hinder.
-MANY = 200
 MESH_SD = 2.0
 
 Product = Callable[[Atlas, Dataset, Path], Iterable[Path]]

@@ -24,7 +24,7 @@ from atlas.shape.alignment import Alignment
 from atlas.shape.components import Factors
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import Block, LandmarkScheme
+from atlas.shape.scheme import LandmarkScheme
 
 if TYPE_CHECKING:
     import h5py
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 LANDMARK_ARRAYS = ("points", "status", "bridge_sd")
 ALIGNMENT_ARRAYS = ("points", "completed", "mean", "rotation", "scale", "translation", "weights")
-ALIGNMENT_WORDS = ("anchor", "rotations", "scaling", "weighting")
+ALIGNMENT_FACTS = ("anchor", "rotations", "scaling", "weighting", "n_iterations", "converged")
 # Arrays beyond this size are written in one piece and not loaded: the system maps the file.
 MAPPED_BYTES = 64 << 20
 MODEL_ARRAYS = ("mean", "modes", "variance", "weights", "noise_share")
@@ -186,7 +186,7 @@ def _write_alignment(group: h5py.Group, alignment: Alignment) -> None:
             group["completed"] = group["points"]
         else:
             _write_array(group, name, getattr(alignment, name))
-    for name in (*ALIGNMENT_WORDS, "n_iterations", "converged"):
+    for name in ALIGNMENT_FACTS:
         group.attrs[name] = getattr(alignment, name)
     if alignment.factors is not None:
         write_factors(group, alignment.factors)
@@ -235,7 +235,7 @@ def load_atlas(path: str | Path) -> Atlas:
 def _read(group: h5py.Group) -> Atlas:
     if int(group.attrs["format"]) != FORMAT:
         raise ValueError(f"format {group.attrs['format']}")
-    scheme = scheme_of(_read_json(group, "scheme"))
+    scheme = LandmarkScheme.of_document(_read_json(group, "scheme"))
     if tuple(_read_json(group, "names")) != scheme.names:
         raise ValueError("landmark names that its scheme does not have")
     landmarks = LandmarkSet(
@@ -285,15 +285,6 @@ def _array(dataset: h5py.Dataset) -> np.ndarray:
     return np.memmap(
         dataset.file.filename, dataset.dtype, mode="r", offset=offset, shape=dataset.shape
     )
-
-
-def scheme_of(document: Any) -> LandmarkScheme:
-    """The scheme that was written as JSON values."""
-    blocks = tuple(
-        Block(**block | {"extent_mm": block["extent_mm"] and tuple(block["extent_mm"])})
-        for block in document["blocks"]
-    )
-    return LandmarkScheme(blocks, document["origin"], document["extent"])
 
 
 def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:

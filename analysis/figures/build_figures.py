@@ -17,7 +17,7 @@ import numpy as np
 from atlas.data.subject import RootKey
 from atlas.files import write_file
 from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import Anatomy, Block, LandmarkScheme
+from atlas.shape.scheme import Anatomy, LandmarkScheme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -145,13 +145,8 @@ def unpack(content: bytes) -> Shown:
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         arrays = dict(file)
     facts = json.loads(str(arrays.pop("facts")))
-    scheme = facts["scheme"]
-    blocks = tuple(
-        Block(**block | {"extent_mm": block["extent_mm"] and tuple(block["extent_mm"])})
-        for block in scheme.pop("blocks")
-    )
     model = ShapeModel(
-        scheme=LandmarkScheme(blocks, **scheme),
+        scheme=LandmarkScheme.of_document(facts["scheme"]),
         noise=facts["noise"],
         n_subjects=facts["n_subjects"],
         **{name: arrays[f"model/{name}"] for name in MODEL_ARRAYS},

@@ -18,7 +18,6 @@ from atlas.large.memory import Budget
 from atlas.shape.group import Block, parts
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.scheme import LandmarkScheme, Status
-from atlas.store import scheme_of
 
 if TYPE_CHECKING:
     import h5py
@@ -73,7 +72,7 @@ class LandmarkFile:
                 return cls(
                     str(path),
                     tuple(json.loads(file["subject_ids"][()])),
-                    scheme_of(json.loads(file["scheme"][()])),
+                    LandmarkScheme.of_document(json.loads(file["scheme"][()])),
                     bool(file.attrs["whole"]),
                 )
         except (OSError, KeyError, ValueError) as error:

@@ -15,7 +15,15 @@ from atlas.large.landmark_file import DiskGroup
 from atlas.shape.group import Block, Group
 from atlas.shape.model import ShapeModel
 from atlas.shape.registration import Registration
-from atlas.store import Atlas, Settings, load_atlas, write_factors, write_header, write_model
+from atlas.store import (
+    ALIGNMENT_FACTS,
+    Atlas,
+    Settings,
+    load_atlas,
+    write_factors,
+    write_header,
+    write_model,
+)
 
 if TYPE_CHECKING:
     import h5py
@@ -99,7 +107,7 @@ def _write_group(root: h5py.Group, group: Group, placed: Registration) -> None:
         ("weights", placed.weights),
     ):
         alignment.create_dataset(name, data=values, track_times=False)
-    for name in ("anchor", "rotations", "scaling", "weighting", "n_iterations", "converged"):
+    for name in ALIGNMENT_FACTS:
         alignment.attrs[name] = getattr(placed, name)
 
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from atlas.arrays import freeze, read_only
 from atlas.display import summary_html
-from atlas.shape.completion import VARIANCE_HELD, Target, settle, weighted_shapes
+from atlas.shape.completion import Target, settle, weighted_shapes
 from atlas.shape.components import Factors
 from atlas.shape.group import Block, MemoryGroup
 from atlas.shape.handedness import dorsal_offset, refuse_wrong_handed
 from atlas.shape.landmarks import LandmarkSet
-from atlas.shape.leading import array_components
+from atlas.shape.leading import VARIANCE_HELD, array_components, most_signal_modes
 from atlas.shape.pose import AlignmentError, Choices, anchor_weights, centroid_size
 from atlas.shape.registration import Registration, onto, refuse_lost_anchor, register
 from atlas.shape.scheme import Status
@@ -274,8 +274,7 @@ def _factors_of_whole_shapes(reference: Alignment) -> Factors:
     """What whole shapes say about one another: the components that hold 99 %."""
     weighted = weighted_shapes(reference.completed, reference.weights)
     mean = weighted.mean(axis=0)
-    limit = max(len(weighted) - 2, 1)
     found = array_components((weighted - mean).reshape(len(weighted), -1), held=VARIANCE_HELD)
-    k = min(len(found.variance), limit)
+    k = min(len(found.variance), most_signal_modes(len(weighted)))
     rest = found.total - float(found.variance[:k].sum())
     return Factors.leading(mean, found.modes[:k], found.variance[:k], rest=rest)

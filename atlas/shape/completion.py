@@ -12,7 +12,7 @@ import numpy as np
 
 from atlas.shape.components import Factors
 from atlas.shape.group import Block, Group, total
-from atlas.shape.leading import group_components
+from atlas.shape.leading import group_components, most_signal_modes, signal_modes
 from atlas.shape.pose import Choices, Motion, Pose
 from atlas.shape.ppca import Moments, Patterns, apart, climb, expectation
 
@@ -22,8 +22,6 @@ MAXIMUM_ROUNDS = 300
 ROUNDS_BETWEEN = 5
 GROUP_REST = 1e-7
 REST = 1e-13
-# Share of the variance of the landmarks everybody has that stands for signal.
-VARIANCE_HELD = 0.99
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,20 +89,13 @@ def complete(group: Group, mean: np.ndarray, motion: Motion, size: float, choice
     """
     common, different = _patterns(group)
     rows = (mean, choices.weights)
-    n, signal = len(group.subject_ids), None
-    limit = max(n - 2, 1)
+    n = len(group.subject_ids)
+    k = most_signal_modes(n)
     if common.any():
-        shared = (mean, choices.weights * common)
-        found = group_components(group, _deviations, *shared, own=(motion,), held=VARIANCE_HELD)
-        signal = min(len(found.variance), limit)
-    leading = group_components(group, _deviations, *rows, own=(motion,), k=signal or limit)
+        k = signal_modes(group, _deviations, mean, choices.weights * common, own=(motion,))
+    leading = group_components(group, _deviations, *rows, own=(motion,), k=k)
     root = np.sqrt(choices.weights)[:, None]
-    factors = Factors.leading(
-        root * mean,
-        leading.modes,
-        leading.variance,
-        rest=leading.total - float(leading.variance.sum()),
-    )
+    factors = Factors.leading(root * mean, leading.modes, leading.variance, rest=leading.rest)
     patterns = Patterns.of(different)
     state, change, rounds = State(motion, None, None), np.inf, 0
     while change > GROUP_REST and rounds < MAXIMUM_ROUNDS:

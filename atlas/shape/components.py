@@ -150,8 +150,7 @@ class Factors:
         deviation = np.where(there[..., None], shapes[some] - self.mean, 0.0)
         told = self.information(there) if information is None else information[some]
         flat = self.loadings.reshape(-1, self.loadings.shape[2])
-        projected = deviation.reshape(len(some), -1) @ flat
-        scores = np.linalg.solve(told, projected[..., None])[..., 0]
+        scores = _told_scores(flat, deviation, told)
         expected = self.mean + (scores @ flat.T).reshape(-1, *self.mean.shape)
         filled[some] = np.where(there[..., None], shapes[some], expected)
         return filled
@@ -217,8 +216,13 @@ def batch_scores(loadings: np.ndarray, deviations: np.ndarray, noise: float) -> 
             ]
         )
     information = _information(loadings, there, noise)
-    observed = np.where(there[..., None], deviations, 0.0).reshape(len(there), -1)
-    projected = observed @ loadings.reshape(-1, k)
+    observed = np.where(there[..., None], deviations, 0.0)
+    return _told_scores(loadings.reshape(-1, k), observed, information)
+
+
+def _told_scores(flat: np.ndarray, observed: np.ndarray, information: np.ndarray) -> np.ndarray:
+    """Scores (S, K): loadings (3 L, K), deviations (S, L, 3), 0 where missing, (S, K, K)."""
+    projected = observed.reshape(len(observed), -1) @ flat
     scores: np.ndarray = np.linalg.solve(information, projected[..., None])[..., 0]
     return scores
 

@@ -9,10 +9,9 @@ import numpy as np
 
 from atlas.arrays import freeze
 from atlas.shape.alignment import Alignment
-from atlas.shape.completion import VARIANCE_HELD
 from atlas.shape.components import RELATIVE_TOLERANCE, Factors, ShapeModelError
 from atlas.shape.group import Block, Group, MemoryGroup, total
-from atlas.shape.leading import group_components
+from atlas.shape.leading import group_components, most_signal_modes, signal_modes
 from atlas.shape.model import ShapeModel, mode_signs, weighted_modes
 from atlas.shape.ppca import Moments, Patterns, apart, climb, expectation, runs_of
 from atlas.shape.scheme import Status
@@ -123,7 +122,7 @@ def _closed_form(
     found = group_components(group, deviations, placed, k=n_modes, held=variance_held)
     k, coordinates = len(found.variance), 3 * group.scheme.size
     # Maximum likelihood of k factors (Tipping & Bishop 1999), as ShapeModel.truncate has it.
-    rest = max(found.total - float(found.variance.sum()), 0.0)
+    rest = max(found.rest, 0.0)
     beyond = rest > RELATIVE_TOLERANCE * found.total
     noise = rest / (coordinates - k) if beyond else 0.0
     root = np.sqrt(placed.weights)[:, None]
@@ -240,8 +239,8 @@ def _probabilistic(
     k = n_modes or _signal_modes(group, placed, grounds)
     # Missing entries begin where the alignment expects them.
     start = group_components(group, deviations, placed, k=k)
-    rest = start.total - float(start.variance.sum())
-    origin = Factors.leading(np.zeros(placed.mean.shape), start.modes, start.variance, rest=rest)
+    zero = np.zeros(placed.mean.shape)
+    origin = Factors.leading(zero, start.modes, start.variance, rest=start.rest)
     alone = None if grounds.bridged == "as-measured" else placed.weights
     patterns = runs_of(grounds.apart, alone)
 
@@ -262,11 +261,9 @@ def _probabilistic(
 
 def _signal_modes(group: Group, placed: Placed, grounds: _Grounds) -> int:
     """How many modes hold 99 % of the variance of what everybody has; noise needs the rest."""
-    limit = max(len(group.subject_ids) - 2, 1)
     if not grounds.common.any():
-        return limit
-    found = group_components(group, _common, placed, grounds.common, held=VARIANCE_HELD)
-    return min(len(found.variance), limit)
+        return most_signal_modes(len(group.subject_ids))
+    return signal_modes(group, _common, placed, grounds.common)
 
 
 def _common(block: Block, placed: Placed, common: np.ndarray) -> np.ndarray:

@@ -21,6 +21,8 @@ from atlas.shape.group import Block, Group, joined, total
 
 # Up to so many shapes the smaller Gram matrix is found at once and gives every mode.
 GATHERED = 400
+# Share of the variance of the landmarks everybody has that stands for signal.
+VARIANCE_HELD = 0.99
 GATHERED_COPIES = 4
 # Columns that a pass multiplies; twice as many from every PATIENCE-th pass on.
 COLUMNS = 24
@@ -51,6 +53,11 @@ class Components:
     modes: np.ndarray
     variance: np.ndarray
     total: float
+
+    @property
+    def rest(self) -> float:
+        """Variance beyond these components."""
+        return self.total - float(self.variance.sum())
 
 
 class TooManyModesError(ShapeModelError):
@@ -113,6 +120,19 @@ def group_components(
         return product
 
     return leading_components(multiply, sums, n, k=k, held=held)
+
+
+def signal_modes(
+    group: Group, rows: Callable[..., np.ndarray], *shared: Any, own: Sequence[Any] = ()
+) -> int:
+    """How many modes hold 99 % of the variance of rows, 1 to n - 2: noise needs what is left."""
+    found = group_components(group, rows, *shared, own=own, held=VARIANCE_HELD)
+    return min(len(found.variance), most_signal_modes(len(group.subject_ids)))
+
+
+def most_signal_modes(n: int) -> int:
+    """The most modes that n shapes tell beside their noise."""
+    return max(n - 2, 1)
 
 
 def _squares(block: Block, *arguments: Any) -> np.ndarray:

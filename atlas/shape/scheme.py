@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -190,6 +190,15 @@ class LandmarkScheme:
         tubes = (Block("dura", "tube", *dura), Block("cord", "tube", *cord))
         roots = tuple(Block(block_name(key), "curve", root) for key in ROOT_KEYS)
         return cls(tubes + roots, origin, extent)
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> LandmarkScheme:
+        """The scheme that was written as JSON values by ``dataclasses.asdict``."""
+        blocks = tuple(
+            Block(**block | {"extent_mm": block["extent_mm"] and tuple(block["extent_mm"])})
+            for block in document["blocks"]
+        )
+        return cls(blocks, document["origin"], document["extent"])
 
     @property
     def size(self) -> int:
