@@ -19,25 +19,40 @@ print("ready", flush=True)
 settings = Settings(root=8, dura=(12, 12), cord=(10, 8), rotation=sys.argv[3])
 build(sys.argv[1], sys.argv[2], settings)
 """
-# Imports once, then builds without tables and figures in forks of itself, each killed when told.
+# Imports once, then builds without tables and figures in forks of itself.  A fork counts what it
+# asks of the file system, and dies when told: at that moment, or a little later.
 KILLER = """
-import os, signal, sys, time
+import os, signal, sys
 import atlas.build
 from atlas.store import Settings
 atlas.build.PRODUCTS = atlas.build.PRODUCTS_BESIDE = "none"
+count = 0
+
+def watch(event, _):
+    global count
+    if event == "open" or event.startswith(("os.", "tempfile.", "ctypes.")):
+        count += 1
+        if count == moment:
+            if later:
+                signal.setitimer(signal.ITIMER_REAL, later)
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
+
 for line in sys.stdin:
-    cohort, out, rotation, seconds = line.rstrip("\\n").split("\\t")
-    begun = time.monotonic()
+    cohort, out, rotation, moment, later = line.rstrip("\\n").split("\\t")
+    moment, later = int(moment), float(later)
+    read, write = os.pipe()
     child = os.fork()
     if not child:
+        sys.addaudithook(watch)
         settings = Settings(root=8, dura=(12, 12), cord=(10, 8), rotation=rotation)
         atlas.build.build(cohort, out, settings)
+        os.write(write, str(count).encode())
         os._exit(0)
-    if seconds:
-        time.sleep(float(seconds))
-        os.kill(child, signal.SIGKILL)
+    os.close(write)
     _, status = os.waitpid(child, 0)
-    print(status, time.monotonic() - begun, flush=True)
+    print(status, os.read(read, 20).decode() or 0, flush=True)
+    os.close(read)
 """
 
 
@@ -67,7 +82,7 @@ def run_build(cohort: Path, out: Path, **options: str) -> Path:
 
 
 class Killer:
-    """Builds of one cohort that are killed after a while; use it as a context."""
+    """Builds of one cohort that are killed at a moment of their own; use it as a context."""
 
     def __init__(self, cohort: Path) -> None:
         self.cohort = cohort
@@ -86,13 +101,17 @@ class Killer:
     def __exit__(self, *error: object) -> None:
         self.process.communicate(timeout=60)
 
-    def build(self, out: Path, rotation: str, kill_after: float | None = None) -> tuple[int, float]:
-        """Build, to the end or until killed: the status of the process, and its seconds."""
-        seconds = "" if kill_after is None else str(kill_after)
-        self.process.stdin.write("\t".join([str(self.cohort), str(out), rotation, seconds]) + "\n")
+    def build(self, out: Path, rotation: str, moment: int = 0, later: float = 0.0):
+        """Build, until the process asks the file system for the ``moment``-th thing.
+
+        With ``later`` it dies up to so many seconds after that, in whatever it does then.  Returns
+        the status of the process, and how many things it asked for if it came to the end.
+        """
+        words = map(str, (self.cohort, out, rotation, moment, later))
+        self.process.stdin.write("\t".join(words) + "\n")
         self.process.stdin.flush()
-        status, took = self.process.stdout.readline().split()
-        return int(status), float(took)
+        status, count = map(int, self.process.stdout.readline().split())
+        return status, count
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -22,18 +22,19 @@ FILES = {
     if name.endswith(("_1.json", "_2.json", "_L3_L.json", "_S2_R.json"))
 }
 NAMES = sorted(FILES)
-LONGEST_S = 2.0
+# Of the processor, whatever else the machine does: a file that never ends would pass any bound.
+LONGEST_S = 5.0
 
 
 def assert_read_or_refused(content: bytes) -> bool:
     """Whether it was read; then to what the standard library reads, within any bounds."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         markups = parse_markups(content)
     except MarkupsError:
         return False
     finally:
-        assert time.perf_counter() - begin < LONGEST_S
+        assert time.process_time() - begin < LONGEST_S
     for markup, points in zip(markups, meaning(content), strict=True):
         np.testing.assert_allclose(markup.points, points, rtol=1e-12)
         assert not (np.abs(markup.points) > LARGEST_MM).any()
@@ -76,9 +77,9 @@ def assert_damage_is_named(folder, count, *, seed):
         rng = np.random.default_rng([seed, number])
         name = NAMES[rng.integers(len(NAMES))]
         content = damaged(FILES[name], rng)
-        begin = time.perf_counter()
+        begin = time.process_time()
         subjects, findings = survey_of(folder, name, content)
-        assert time.perf_counter() - begin < LONGEST_S
+        assert time.process_time() - begin < LONGEST_S
         if not subjects:
             assert any(name in str(f) for f in findings), (number, name)
 

@@ -19,6 +19,8 @@ pytestmark = [
 KILLS = 50
 # The share of kills in the last moments, where the new result takes its place.
 LATE = 0.5
+LAST_MOMENTS = 0.4
+LONGEST_WAIT_S = 0.003
 
 
 def test_killed_at_fifty_moments_there_is_always_a_whole_result(tmp_path):
@@ -28,25 +30,35 @@ def test_killed_at_fifty_moments_there_is_always_a_whole_result(tmp_path):
     with small_builds.Killer(cohort) as killer:
         killer.build(out, "full")
         new = small_builds.contents(out)
-        status, seconds = killer.build(out, "none")
+        status, _ = killer.build(out, "none")
         old = small_builds.contents(out)
         assert status == 0
         assert old.keys() == new.keys() and old != new
         shutil.copytree(out, tmp_path / "old")
+        _, moments = killer.build(out, "full")
+        put_back(tmp_path / "old", out)
         seen = []
-        for _ in range(KILLS):
-            low = 0.85 * seconds if rng.random() < LATE else 0.0
-            status, _ = killer.build(out, "full", rng.uniform(low, 1.1 * seconds))
+        for kill in range(KILLS):
+            low = 1 - LAST_MOMENTS if rng.random() < LATE else 0.0
+            moment = int(rng.uniform(low, 1.0) * moments)
+            later = rng.uniform(0.0, LONGEST_WAIT_S) if kill % 2 else 0.0
+            status, _ = killer.build(out, "full", max(moment, 1), later)
+            assert later or status == signal.SIGKILL
             found = small_builds.contents(out)
             assert found in (old, new)
             # One that was killed leaves at most one folder, and the next build removes it.
             assert len(list(out.parent.iterdir())) <= 2
-            seen.append((status == signal.SIGKILL, found == new))
+            seen.append((status != 0, found == new))
             if found == new:
-                shutil.rmtree(out)
-                shutil.copytree(tmp_path / "old", out)
-        assert sum(killed for killed, _ in seen) > KILLS / 2
+                put_back(tmp_path / "old", out)
+        assert sum(killed for killed, _ in seen) >= KILLS / 2
+        assert {found_new for killed, found_new in seen if killed} == {False, True}
         assert killer.build(out, "full")[0] == 0
     assert list(out.parent.iterdir()) == [out]
     assert small_builds.contents(out) == new
     assert load_atlas(out).model.n_subjects == 4
+
+
+def put_back(result, out):
+    shutil.rmtree(out)
+    shutil.copytree(result, out)
