@@ -20,6 +20,7 @@ from scaling_watch import Request
 from atlas.build import SURVEY_MEASURES
 from atlas.large.building import VARIANCE_HELD
 from atlas.large.cluster import Cluster, cluster
+from atlas.large.kept_fits import kept_fits
 from atlas.large.landmark_file import LandmarkFile
 from atlas.large.landmarking import place_on_disk, survey
 from atlas.large.memory import Budget
@@ -108,10 +109,11 @@ def from_files(request: Request, workers: Workers, watch: Watch) -> dict[str, An
     assert listing is not None
     scheme = Settings().scheme
     measures = next(entry.load() for entry in registered(SURVEY_MEASURES))
-    with watch("survey"):
-        surveyed = survey(listing, scheme, workers, measures=measures)
-    with watch("place"):
-        file = place_on_disk(surveyed, scheme, workers, Path(request.out) / "landmarks.h5")
+    with kept_fits(Path(request.out), scheme) as fits:
+        with watch("survey"):
+            surveyed = survey(listing, fits, workers, measures=measures)
+        with watch("place"):
+            file = place_on_disk(surveyed, fits, workers, Path(request.out) / "landmarks.h5")
     some = file.read(slice(0, len(file.subject_ids), max(1, len(file.subject_ids) // 100)))
     values = np.concatenate([s.measures for s in surveyed.subjects])
     np.savez(Path(request.out) / "result.npz", points=some.points, measures=values)

@@ -105,6 +105,8 @@ def modules(*houses: str) -> list[tuple[str, Path]]:
         (".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path)
         for house in houses
         for path in sorted((ROOT / house).rglob("*.py"))
+        # Environments of benchmarks are not ours.
+        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
     ]
 
 

@@ -11,11 +11,12 @@ from many_blocks import assert_same_model
 
 from atlas.build import build
 from atlas.data.dataset import DatasetError
+from atlas.files import OutputError
 from atlas.large import landmarking
 from atlas.large.building import LargeGroupError, build_large_atlas
 from atlas.large.memory import Budget
 from atlas.large.resources import Resources
-from atlas.large.subject_folders import list_subjects
+from atlas.large.subject_folders import SubjectFolder, list_subjects
 from atlas.large.workers import Alone, WorkersError
 from atlas.store import MAPPED_BYTES, Settings, load_atlas
 
@@ -43,13 +44,14 @@ def by_passes(cohort, out, settings=SMALL):
         return build(cohort, out, settings, resources=TIGHT)
 
 
-def chain(cohort, path, settings=SMALL):
+def chain(cohort, path, settings=SMALL, **options):
     """The same without what is made from the atlas."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Budget, "block", lambda self, scheme: 2)
         patch.setattr(landmarking, "TASK_SUBJECTS", 4)
         workers = Alone(TIGHT.budget)
-        return build_large_atlas(list_subjects(cohort), path / "model.h5", settings, workers)
+        listing = list_subjects(cohort)
+        return build_large_atlas(listing, path / "model.h5", settings, workers, **options)
 
 
 @pytest.fixture(scope="module")
@@ -134,15 +136,48 @@ def test_large_arrays_are_the_file_and_not_loaded(cohort, tmp_path, monkeypatch)
         mapped.alignment.points[0, 0, 0] = 1
 
 
-def test_every_subject_is_read_once_to_survey_and_once_to_place(cohort, tmp_path, monkeypatch):
-    from atlas.large.subject_folders import SubjectFolder
-
-    read = []
-    once = SubjectFolder.read
+def test_every_subject_is_read_and_fitted_once(cohort, tmp_path, monkeypatch):
+    read, fitted = [], []
+    once, fit = SubjectFolder.read, landmarking.fit_subject
     monkeypatch.setattr(SubjectFolder, "read", lambda self: read.append(self.id) or once(self))
+    monkeypatch.setattr(
+        landmarking, "fit_subject", lambda s, **around: fitted.append(s.id) or fit(s, **around)
+    )
     chain(cohort, tmp_path)
-    ids = [f"sub-0{i}" for i in range(1, 7)]
-    assert read == [*ids, *ids]
+    assert read == fitted == [f"sub-0{i}" for i in range(1, 7)]
+
+
+def test_what_lies_beside_the_result_is_gone_when_it_is_there(cohort, tmp_path):
+    seen = []
+
+    def stage(_):
+        seen.append({p.name.partition("-")[0] for p in tmp_path.rglob("*")})
+
+    chain(cohort, tmp_path, stage=stage)
+    assert {".fits", ".landmarks"} <= seen[0]
+    # Fits are gone as soon as landmarks are placed.
+    assert ".fits" not in seen[-1] and ".landmarks" in seen[-1]
+    assert [p.name for p in tmp_path.iterdir()] == ["model.h5"]
+
+
+@pytest.mark.parametrize("name", ["field_of_view", "place_subject", "scheme_with_extents"])
+def test_what_lies_beside_the_result_is_gone_where_the_build_fails(
+    cohort, tmp_path, monkeypatch, name
+):
+    calls = []
+    whole = getattr(landmarking, name)
+
+    def fails(*given):
+        calls.append(name)
+        if len(calls) == 5 or name == "scheme_with_extents":
+            assert list(tmp_path.glob(".landmarks-*/.fits-*/*.npz"))
+            raise OutputError("the disk is gone")
+        return whole(*given)
+
+    monkeypatch.setattr(landmarking, name, fails)
+    with pytest.raises(OutputError, match="the disk is gone"):
+        chain(cohort, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_wrong_is_said_of_all_subjects_together(cohort, tmp_path):
@@ -150,15 +185,14 @@ def test_what_is_wrong_is_said_of_all_subjects_together(cohort, tmp_path):
     shutil.copytree(cohort, broken)
     for name in ("sub-02", "sub-05"):
         next((broken / name).glob("*dura*")).write_text("no json")
-    shutil.rmtree(broken / "sub-04")
-    shutil.copytree(broken / "sub-06", broken / "sub-04")
-    for file in (broken / "sub-04").iterdir():
-        file.rename(file.with_name(file.name.replace("sub-06", "sub-04")))
+    shutil.copytree(broken / "sub-01", broken / "sub-07")
     with pytest.raises(DatasetError) as caught:
         by_passes(broken, tmp_path / "out")
-    assert {f.subject for f in caught.value.findings if f.severity.name == "ERROR"} >= {
+    assert {f.subject for f in caught.value.findings if f.severity.name == "ERROR"} == {
         "sub-02",
         "sub-05",
+        # The same files as sub-01, said although others of the task cannot be read.
+        "sub-07",
     }
     assert not (tmp_path / "out").exists()
 

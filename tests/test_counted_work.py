@@ -32,9 +32,20 @@ sys.addaudithook(
     if event == "open" and str(given[0]).startswith(cohort) else None
 )
 import atlas.build
+import atlas.large.landmarking
+from atlas.large.memory import Budget
+from atlas.large.resources import Resources
 from atlas.store import Settings
-atlas.build.PRODUCTS = "none"
-atlas.build.build(cohort, sys.argv[2], Settings(root=8, dura=(12, 12), cord=(10, 8)))
+atlas.build.PRODUCTS = atlas.build.LARGE_PRODUCTS = "none"
+settings = Settings(root=8, dura=(12, 12), cord=(10, 8))
+left_out = ["sub-02/roots/L3/left"]
+if sys.argv[3] == "by passes":
+    Budget.holds = lambda self, subjects, scheme: False
+    atlas.large.landmarking.TASK_SUBJECTS = 2
+    resources = Resources(max_memory="320MiB")
+else:
+    resources = None
+atlas.build.build(cohort, sys.argv[2], settings, exclusions=left_out, resources=resources)
 print(json.dumps(opened))
 """
 LOADED = """
@@ -57,11 +68,12 @@ def said_by(code: str, *arguments: str) -> list[str]:
     return json.loads(done.stdout)
 
 
-def test_a_build_opens_every_marker_file_once(tmp_path):
+@pytest.mark.parametrize("way", ["in memory", "by passes"])
+def test_a_build_opens_every_marker_file_once(tmp_path, way):
     cohort = small_builds.write_cohort(tmp_path)
     table = "participant_id\tage\n" + "".join(f"sub-0{i}\t30\n" for i in range(1, 5))
     (cohort / "participants.tsv").write_text(table)
-    opened = Counter(said_by(COUNT_OPENS, str(cohort), str(tmp_path / "out")))
+    opened = Counter(said_by(COUNT_OPENS, str(cohort), str(tmp_path / "out"), way))
     assert opened.pop(str(cohort / "participants.tsv")) <= TABLE_OPENED
     assert opened == Counter(str(p) for p in cohort.rglob("*.json"))
 

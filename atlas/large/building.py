@@ -11,6 +11,7 @@ import numpy as np
 
 from atlas.data.subject import Finding
 from atlas.errors import AtlasError
+from atlas.large.kept_fits import kept_fits
 from atlas.large.landmarking import Measures, Survey, place_on_disk, survey
 from atlas.large.saving import save_group_atlas
 from atlas.large.subject_folders import FolderListing
@@ -70,7 +71,7 @@ def build_large_atlas(
     ----------
     listing : FolderListing
     path : Path
-        Of ``model.h5``; landmarks lie beside it while the build runs.
+        Of ``model.h5``; fits of subjects, then landmarks, lie beside it while the build runs.
     settings : Settings
     workers : Workers
     seed : int, optional
@@ -90,6 +91,8 @@ def build_large_atlas(
         Any subject that cannot be used.
     LargeGroupError
         Semilandmarks that are to slide: each slides against all others in memory.
+    OutputError
+        The disk has no room for what lies beside the result.
     """
     if settings.slide is not None:
         raise LargeGroupError(
@@ -98,11 +101,14 @@ def build_large_atlas(
         )
     if settings.variance_held == 1:
         settings = replace(settings, variance_held=VARIANCE_HELD)
-    surveyed = survey(listing, settings.scheme, workers, measures=measures, stage=stage)
-    with TemporaryDirectory(dir=path.parent, prefix=".landmarks-") as place:
-        file = place_on_disk(
-            surveyed, settings.scheme, workers, Path(place) / "landmarks.h5", stage=stage
-        )
+    # Workers may stand in another folder, and one that was given up may still write.
+    with TemporaryDirectory(
+        dir=path.parent.resolve(), prefix=".landmarks-", ignore_cleanup_errors=True
+    ) as place:
+        landmarks = Path(place) / "landmarks.h5"
+        with kept_fits(Path(place), settings.scheme) as fits:
+            surveyed = survey(listing, fits, workers, measures=measures, stage=stage)
+            file = place_on_disk(surveyed, fits, workers, landmarks, stage=stage)
         group = workers.group(file)
         stage("aligning")
         placed = register(

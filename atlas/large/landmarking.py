@@ -1,7 +1,7 @@
 """From folders of subjects to landmarks on disk, a few subjects a task.
 
-Two passes over the files: what depths all subjects share, and how rough roots are, is known only
-when each has been looked at; then each is read again and put into correspondence.
+What depths all subjects share, and how rough roots are, is known only when each has been looked
+at. Its files are opened once: its fit waits on disk until then, and is put into correspondence.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from atlas.data.subject import Finding, Severity, Subject
+from atlas.data.subject import Finding, Severity
+from atlas.large.kept_fits import KeptFits
 from atlas.large.landmark_file import LandmarkFile, new_landmark_file
 from atlas.large.subject_folders import FolderListing, SubjectFolder, refuse_errors
 from atlas.large.workers import Workers
 from atlas.shape.bridging import HiddenError, combined_roughness, subject_hidden_error
 from atlas.shape.field_of_view import FieldOfView, field_of_view
-from atlas.shape.fitting import fit_subject, subject_anatomy
+from atlas.shape.fitting import FittedSubject, fit_subject, subject_anatomy
 from atlas.shape.landmarks import Extent, LandmarkSet, place_subject, scheme_with_extents
 from atlas.shape.plausibility import Profile, subject_findings
 from atlas.shape.scheme import Anatomy, LandmarkScheme
@@ -98,18 +99,19 @@ class Survey:
 
 def survey(
     listing: FolderListing,
-    scheme: LandmarkScheme,
+    keep: KeptFits,
     workers: Workers,
     *,
     measures: Measures | None = None,
     stage: Stage = quiet,
 ) -> Survey:
-    """Read, check and measure every subject, keeping only numbers.
+    """Read, check, measure and fit every subject, keeping only numbers.
 
     Parameters
     ----------
     listing : FolderListing
-    scheme : LandmarkScheme
+    keep : KeptFits
+        Where fits wait for :func:`place_on_disk`; it says by which scheme.
     workers : Workers
     measures : callable, optional
         As the entry points ``atlas.survey_measures`` are.
@@ -124,14 +126,19 @@ def survey(
     ------
     DatasetError
         Any error among the findings; all of them are shown together.
+    OutputError
+        The disk has no room for the fits.
     """
     folders = listing.folders
-    tasks = [folders[i : i + TASK_SUBJECTS] for i in range(0, len(folders), TASK_SUBJECTS)]
-    work = partial(_survey_some, around=_around(scheme), measures=measures)
+    tasks = [(i, folders[i : i + TASK_SUBJECTS]) for i in _firsts(listing)]
+    work = partial(_survey_some, keep=keep, measures=measures)
     found: list[SurveyedSubject] = []
     findings = list(listing.findings)
     names: Names = ()
-    for subjects, said, measured in workers.map(work, tasks):
+    for (first, _), (subjects, said, measured) in zip(tasks, workers.map(work, tasks), strict=True):
+        if subjects and not found:
+            left = len(folders) - first - len(subjects)
+            keep.expect_room(first, kept=len(subjects), left=left)
         found += subjects
         findings += said
         names = names or measured
@@ -142,7 +149,7 @@ def survey(
 
 def place_on_disk(
     survey: Survey,
-    scheme: LandmarkScheme,
+    kept: KeptFits,
     workers: Workers,
     path: Path,
     *,
@@ -153,8 +160,8 @@ def place_on_disk(
     Parameters
     ----------
     survey : Survey
-    scheme : LandmarkScheme
-        Its depths are found where it has none.
+    kept : KeptFits
+        Of the survey. Depths of its scheme are found where it has none.
     workers : Workers
     path : Path
         Of the file of landmarks.
@@ -164,54 +171,57 @@ def place_on_disk(
     -------
     LandmarkFile
     """
-    subjects, folders = survey.subjects, survey.listing.folders
-    scheme = scheme_with_extents(scheme, [s.extent for s in subjects])
+    subjects = survey.subjects
+    scheme = scheme_with_extents(kept.scheme, [s.extent for s in subjects])
     roughness = combined_roughness(s.hidden for s in subjects)
-    firsts = range(0, len(folders), TASK_SUBJECTS)
-    tasks = [folders[i : i + TASK_SUBJECTS] for i in firsts]
-    work = partial(_place_some, scheme=scheme, roughness=roughness)
+    firsts = _firsts(survey.listing)
+    work = partial(_place_some, kept=kept, scheme=scheme, roughness=roughness)
     ids = tuple(s.id for s in subjects)
     with new_landmark_file(path, ids, scheme) as write:
-        for first, landmarks in zip(firsts, workers.map(work, tasks), strict=True):
+        for first, landmarks in zip(firsts, workers.map(work, firsts), strict=True):
             write(first, landmarks)
             stage(f"placing landmarks, {first + len(landmarks.subject_ids):,} of {len(ids):,}")
     return LandmarkFile.open(path)
 
 
-def _around(scheme: LandmarkScheme) -> tuple[int, int]:
-    return scheme.block("dura").around, scheme.block("cord").around
+def _firsts(listing: FolderListing) -> range:
+    """Places of the first subjects of the tasks."""
+    return range(0, len(listing.folders), TASK_SUBJECTS)
 
 
 @one_thread()
 def _survey_some(
-    folders: Sequence[SubjectFolder], *, around: tuple[int, int], measures: Measures | None
+    task: tuple[int, Sequence[SubjectFolder]], *, keep: KeptFits, measures: Measures | None
 ) -> tuple[list[SurveyedSubject], list[Finding], Names]:
     """What is kept of a few subjects, what was found about them, and the names of measures."""
-    kept: list[SurveyedSubject] = []
+    first, folders = task
+    surveyed: list[SurveyedSubject] = []
+    fits: list[FittedSubject] = []
     findings: list[Finding] = []
     names: Names = ()
+    around = {f"{name}_around": keep.scheme.block(name).around for name in ("dura", "cord")}
     for folder in folders:
         subject, found = folder.read()
+        if subject is not None:
+            found = (*found, *subject_findings(Profile.of(subject)))
         findings += found
-        if subject is None:
-            continue
-        findings += subject_findings(Profile.of(subject))
         # One that is refused has no measures: its errors are said with all the others.
-        if any(f.severity is Severity.ERROR for f in findings):
+        if subject is None or any(f.severity is Severity.ERROR for f in found):
             continue
         own, values, grounds = measures(subject_anatomy(subject)) if measures else NOTHING
         names = names or own
-        kept.append(_surveyed(subject, around, values, grounds))
-    return kept, findings, names
+        fits.append(fit_subject(subject, **around))
+        surveyed.append(_surveyed(fits[-1], values, grounds))
+    if fits:
+        keep.write(first, fits)
+    return surveyed, findings, names
 
 
 NOTHING: tuple[Names, np.ndarray, np.ndarray] = ((), np.empty(0), np.empty(0, dtype=np.uint8))
 
 
-def _surveyed(
-    subject: Subject, around: tuple[int, int], values: np.ndarray, grounds: np.ndarray
-) -> SurveyedSubject:
-    fitted = fit_subject(subject, dura_around=around[0], cord_around=around[1])
+def _surveyed(fitted: FittedSubject, values: np.ndarray, grounds: np.ndarray) -> SurveyedSubject:
+    subject = fitted.subject
     return SurveyedSubject(
         id=subject.id,
         notice=subject.source.notice,
@@ -227,18 +237,12 @@ def _surveyed(
 
 @one_thread()
 def _place_some(
-    folders: Sequence[SubjectFolder], *, scheme: LandmarkScheme, roughness: float
+    first: int, *, kept: KeptFits, scheme: LandmarkScheme, roughness: float
 ) -> LandmarkSet:
-    placed, ids = [], []
-    dura, cord = _around(scheme)
-    for folder in folders:
-        subject, _ = folder.read()
-        assert subject is not None  # the survey refused what cannot be read
-        fitted = fit_subject(subject, dura_around=dura, cord_around=cord)
-        placed.append(place_subject(fitted, scheme, roughness))
-        ids.append(subject.id)
+    fits = kept.read(first)
+    placed = [place_subject(fitted, scheme, roughness) for fitted in fits]
     points, status, spread = (np.stack(part) for part in zip(*placed, strict=True))
-    return LandmarkSet(tuple(ids), scheme, points, status, spread)
+    return LandmarkSet(tuple(f.subject.id for f in fits), scheme, points, status, spread)
 
 
 def _identical(subjects: Iterable[SurveyedSubject]) -> list[Finding]:
