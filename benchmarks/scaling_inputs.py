@@ -24,9 +24,6 @@ from atlas.shape.scheme import LandmarkScheme, Status
 
 SEED = 20261
 NOISE_MM = 0.3
-# With more, 99 % of the variance of what everybody has reaches far into the noise, among whose
-# directions expectation-maximisation finds no rest.
-NOISE_BESIDE_GAPS_MM = 0.1
 LARGEST_TURN_DEGREES = 30.0
 LARGEST_SHIFT_MM = 50.0
 MISSING_SHARE = 0.02
@@ -89,8 +86,7 @@ def landmark_file(scratch: Path, count: int, *, missing: bool = False) -> Path:
     with new_landmark_file(path, ids, model.scheme) as write:
         for first in range(0, count, BLOCK):
             some = ids[first : first + BLOCK]
-            noise_mm = NOISE_BESIDE_GAPS_MM if missing else NOISE_MM
-            points = _posed(model, len(some), streams[0], noise_mm)
+            points = _posed(model, len(some), streams[0])
             status = np.zeros(points.shape[:2], dtype=np.uint8)
             if missing:
                 status[_gaps(model.scheme, len(some), streams[1])] = Status.MISSING
@@ -107,10 +103,10 @@ def _model() -> ShapeModel:
         return build_atlas(read_dataset(built)).model
 
 
-def _posed(model: ShapeModel, count: int, rng: np.random.Generator, noise_mm: float) -> np.ndarray:
+def _posed(model: ShapeModel, count: int, rng: np.random.Generator) -> np.ndarray:
     """Draws (count, L, 3) with noise, each moved rigidly, mm."""
     shapes = model.sample(count, rng)
-    shapes += noise_mm * rng.standard_normal(shapes.shape)
+    shapes += NOISE_MM * rng.standard_normal(shapes.shape)
     axes = rng.standard_normal((count, 3))
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
     turns = Rotation.from_rotvec(

@@ -6,12 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scaling_inputs import (
-    LARGEST_TURN_DEGREES,
-    MISSING_SHARE,
-    NOISE_BESIDE_GAPS_MM,
-    NOISE_MM,
-)
+from scaling_inputs import LARGEST_TURN_DEGREES, MISSING_SHARE, NOISE_MM
 from scaling_records import EQUAL, MODES, STAGES
 from scaling_watch import EVERY_S
 
@@ -153,8 +148,7 @@ def _legend(report: dict[str, Any]) -> str:
         "files) weighs at the smallest size and makes it too small, and two sizes give no error. "
         "Landmarks: draws of the shape model of the built-in cohort, "
         f"{NOISE_MM:g} mm noise (SD a coordinate), turned by up to {LARGEST_TURN_DEGREES:g}°; "
-        f"missing ones: whole roots, {MISSING_SHARE:.0%} of all landmarks, beside "
-        f"{NOISE_BESIDE_GAPS_MM:g} mm noise. "
+        f"missing ones: whole roots, {MISSING_SHARE:.0%} of all landmarks. "
         f"Equal means to {EQUAL:g} or better."
     )
 

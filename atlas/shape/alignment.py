@@ -18,6 +18,7 @@ from atlas.shape.group import Block, MemoryGroup
 from atlas.shape.handedness import dorsal_offset, refuse_wrong_handed
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.leading import VARIANCE_HELD, array_components, most_signal_modes
+from atlas.shape.noise_edge import effective_coordinates
 from atlas.shape.pose import AlignmentError, Choices, anchor_weights, centroid_size
 from atlas.shape.registration import Registration, onto, refuse_lost_anchor, register
 from atlas.shape.scheme import Status
@@ -272,10 +273,14 @@ def _reference_size(reference: Alignment) -> float:
 
 
 def _factors_of_whole_shapes(reference: Alignment) -> Factors:
-    """What whole shapes say about one another: the components that hold 99 %."""
+    """What whole shapes say about one another: components that hold 99 %, none of noise."""
     weighted = weighted_shapes(reference.completed, reference.weights)
     mean = weighted.mean(axis=0)
-    found = array_components((weighted - mean).reshape(len(weighted), -1), held=VARIANCE_HELD)
+    found = array_components(
+        (weighted - mean).reshape(len(weighted), -1),
+        held=VARIANCE_HELD,
+        noisy=effective_coordinates(reference.weights),
+    )
     k = min(len(found.variance), most_signal_modes(len(weighted)))
     rest = found.total - float(found.variance[:k].sum())
     return Factors.leading(mean, found.modes[:k], found.variance[:k], rest=rest)

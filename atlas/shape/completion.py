@@ -12,9 +12,11 @@ import numpy as np
 
 from atlas.shape.components import Factors
 from atlas.shape.group import Block, Group, total
-from atlas.shape.leading import group_components, most_signal_modes, signal_modes
+from atlas.shape.leading import VARIANCE_HELD, group_components, signal_modes
+from atlas.shape.noise_edge import effective_coordinates, worth_keeping
 from atlas.shape.pose import Choices, Motion, Pose
-from atlas.shape.ppca import Moments, Patterns, apart, climb, expectation
+from atlas.shape.ppca import Moments, Patterns, climb, expectation
+from atlas.shape.presence import Presence
 
 # With the expectation of missing landmarks in the loop it converges more slowly: what is told by
 # the shapes about the pose and by the pose about the shapes has to settle.
@@ -87,19 +89,13 @@ def complete(group: Group, mean: np.ndarray, motion: Motion, size: float, choice
     -------
     Rest
     """
-    common, different = _patterns(group)
-    rows = (mean, choices.weights)
-    n = len(group.subject_ids)
-    k = most_signal_modes(n)
-    if common.any():
-        k = signal_modes(group, _deviations, mean, choices.weights * common, own=(motion,))
-    leading = group_components(group, _deviations, *rows, own=(motion,), k=k)
-    root = np.sqrt(choices.weights)[:, None]
-    factors = Factors.leading(root * mean, leading.modes, leading.variance, rest=leading.rest)
-    patterns = Patterns.of(different)
+    presence: Presence = total(group.each(_presence))
+    n, patterns = len(group.subject_ids), Patterns.of(presence.apart)
+    factors, bounded = _begun(group, mean, motion, choices.weights, presence.common)
     state, change, rounds = State(motion, None, None), np.inf, 0
     while change > GROUP_REST and rounds < MAXIMUM_ROUNDS:
         factors = _climbed(group, state.motion, factors, choices, patterns)
+        factors = _kept(factors, choices.weights, n) if bounded else factors
         target = Target(mean, factors, choices)
         after, size = _posed(group, state.motion, target)
         sums: _ShapeSums = total(group.each(_change, target, own=(state, after)))
@@ -131,19 +127,28 @@ def _settled(block: Block, motion: Motion, target: Target) -> tuple[Motion, bool
     return motion, change <= REST
 
 
-def _patterns(group: Group) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks (L,) that every subject has, and where neighbours (L - 1,) differ in any."""
-    common = np.ones(group.scheme.size, dtype=bool)
-    different = np.zeros(group.scheme.size - 1, dtype=bool)
-    for everybody, anybody in group.each(_pattern):
-        common &= everybody
-        different |= anybody
-    return common, different
+def _presence(block: Block) -> Presence:
+    return Presence.of(block.present)
 
 
-def _pattern(block: Block) -> tuple[np.ndarray, np.ndarray]:
-    everybody = np.asarray(block.present.all(axis=0))
-    return everybody, apart(block.present)
+def _begun(
+    group: Group, mean: np.ndarray, motion: Motion, weights: np.ndarray, common: np.ndarray
+) -> tuple[Factors, bool]:
+    """Leading components with gaps on the mean, and whether noise says how many they are."""
+    # Counted where everybody has something; where that is nothing, noise alone bounds the number.
+    held, counted = (VARIANCE_HELD, weights * common) if common.any() else (1.0, weights)
+    k, bounded = signal_modes(
+        group,
+        _deviations,
+        mean,
+        counted,
+        own=(motion,),
+        held=held,
+        noisy=effective_coordinates(counted),
+    )
+    found = group_components(group, _deviations, mean, weights, own=(motion,), k=k)
+    root = np.sqrt(weights)[:, None]
+    return Factors.leading(root * mean, found.modes, found.variance, rest=found.rest), bounded
 
 
 def _deviations(block: Block, motion: Motion, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -165,6 +170,25 @@ def _climbed(
         return moments
 
     return climb(expect, factors, patterns=patterns, rounds=ROUNDS_BETWEEN).factors
+
+
+def _kept(factors: Factors, weights: np.ndarray, n: int) -> Factors:
+    """Without modes that hardly stand above the noise now.
+
+    Poses by what each subject has alone make modes of their own, which are gone with the gaps.
+    """
+    k = factors.loadings.shape[2]
+    flat = factors.loadings.reshape(-1, k)
+    variance, axes = np.linalg.eigh(flat.T @ flat)
+    left = n - 1.0 - k, effective_coordinates(weights) - k
+    noise = factors.noise * (len(flat) - k) / (left[0] * left[1])
+    keep = variance + factors.noise > noise * worth_keeping(*left)
+    # The largest, if none is.
+    keep[-1] = True
+    if keep.all():
+        return factors
+    rest = factors.noise + variance[~keep].sum() / (len(flat) - keep.sum())
+    return Factors(factors.mean, (flat @ axes[:, keep]).reshape(*factors.mean.shape, -1), rest)
 
 
 def _expected(

@@ -11,9 +11,11 @@ from atlas.arrays import freeze
 from atlas.shape.alignment import Alignment
 from atlas.shape.components import RELATIVE_TOLERANCE, Factors, ShapeModelError
 from atlas.shape.group import Block, Group, MemoryGroup, total
-from atlas.shape.leading import group_components, most_signal_modes, signal_modes
+from atlas.shape.leading import VARIANCE_HELD, group_components, signal_modes
 from atlas.shape.model import ShapeModel, mode_signs, weighted_modes
-from atlas.shape.ppca import Moments, Patterns, apart, climb, expectation, runs_of
+from atlas.shape.noise_edge import effective_coordinates
+from atlas.shape.ppca import Moments, Patterns, climb, expectation, runs_of
+from atlas.shape.presence import Presence
 from atlas.shape.scheme import Status
 from atlas.threads import threads_for
 
@@ -50,7 +52,9 @@ def fit_shape_model(
         Of at least two subjects.
     n_modes : int, optional
         By default all S - 1 where nothing is missing.  Otherwise as many as hold 99 % of the
-        variance of the landmarks that every subject has, at most S - 2: the noise needs the rest.
+        variance of the landmarks that every subject has, at most S - 2: the noise needs the rest;
+        and none that noise from landmark to landmark would bring about by itself
+        (:func:`atlas.shape.noise_edge.beyond_noise`).
     variance_held : float
         Keep only the leading modes that hold this share of the variance; what the others hold is
         noise.  Only these are worked out, which takes a fraction of the time in large groups.
@@ -178,18 +182,15 @@ class _Grounds:
     bridged : str
     traced : (L,) bool
         Landmarks that any subject has measured: bridges are left out there alone.
-    common : (L,) bool
-        Landmarks that count in every subject.
-    apart : (L - 1,) bool
-        Where neighbours do not count in the same subjects.
+    presence : Presence
+        Of the landmarks that count.
     plain : bool
         Whether everything counts as measured.
     """
 
     bridged: str
     traced: np.ndarray
-    common: np.ndarray
-    apart: np.ndarray
+    presence: Presence
     plain: bool
 
     @classmethod
@@ -198,14 +199,10 @@ class _Grounds:
         if bridged == "missing":
             for found in group.each(_traced):
                 traced |= found
-        common = np.ones(group.scheme.size, dtype=bool)
-        different = np.zeros(group.scheme.size - 1, dtype=bool)
-        certain = True
-        for everybody, differ, measured in group.each(_ground, bridged, traced):
-            common &= everybody
-            different |= differ
-            certain &= measured
-        return cls(bridged, traced, common, different, bool(common.all()) and certain)
+        grounds = list(group.each(_ground, bridged, traced))
+        presence: Presence = total(one for one, _ in grounds)
+        certain = all(measured for _, measured in grounds)
+        return cls(bridged, traced, presence, bool(presence.common.all()) and certain)
 
 
 def _traced(block: Block) -> np.ndarray:
@@ -213,10 +210,9 @@ def _traced(block: Block) -> np.ndarray:
     return traced
 
 
-def _ground(block: Block, bridged: str, traced: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+def _ground(block: Block, bridged: str, traced: np.ndarray) -> tuple[Presence, bool]:
     present, extra = _counted(block, bridged, traced)
-    everybody = np.asarray(present.all(axis=0))
-    return everybody, apart(present), extra is None or not extra.any()
+    return Presence.of(present), extra is None or not extra.any()
 
 
 def _counted(
@@ -242,7 +238,7 @@ def _probabilistic(
     zero = np.zeros(placed.mean.shape)
     origin = Factors.leading(zero, start.modes, start.variance, rest=start.rest)
     alone = None if grounds.bridged == "as-measured" else placed.weights
-    patterns = runs_of(grounds.apart, alone)
+    patterns = runs_of(grounds.presence.apart, alone)
 
     def expect(factors: Factors) -> Moments:
         moments: Moments = total(group.each(_expected, factors, placed, grounds, patterns))
@@ -260,10 +256,15 @@ def _probabilistic(
 
 
 def _signal_modes(group: Group, placed: Placed, grounds: _Grounds) -> int:
-    """How many modes hold 99 % of the variance of what everybody has; noise needs the rest."""
-    if not grounds.common.any():
-        return most_signal_modes(len(group.subject_ids))
-    return signal_modes(group, _common, placed, grounds.common)
+    """How many modes hold 99 % of the variance of what everybody has, of those beyond noise.
+
+    Where nobody has the same, noise alone bounds their number.
+    """
+    common, held = grounds.presence.common, VARIANCE_HELD
+    if not common.any():
+        common, held = np.ones_like(common), 1.0
+    noisy = effective_coordinates(placed.weights[common])
+    return signal_modes(group, _common, placed, common, held=held, noisy=noisy)[0]
 
 
 def _common(block: Block, placed: Placed, common: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 
 from atlas.shape.components import ShapeModelError, principal_components, reached
 from atlas.shape.group import Block, Group, joined, total
+from atlas.shape.noise_edge import beyond_noise, foreseen_beyond_noise
 
 # Up to so many shapes the smaller Gram matrix is found at once and gives every mode.
 GATHERED = 400
@@ -48,11 +49,14 @@ class Components:
         Eigenvalues of the covariance (n - 1).
     total : float
         Variance of all components together.
+    bounded : bool
+        Whether noise, and not the share they hold, says how many they are.
     """
 
     modes: np.ndarray
     variance: np.ndarray
     total: float
+    bounded: bool = False
 
     @property
     def rest(self) -> float:
@@ -65,11 +69,15 @@ class TooManyModesError(ShapeModelError):
 
 
 def array_components(
-    deviations: np.ndarray, *, k: int | None = None, held: float = 1.0
+    deviations: np.ndarray,
+    *,
+    k: int | None = None,
+    held: float = 1.0,
+    noisy: float | None = None,
 ) -> Components:
     """Leading components of centred rows (n, p) in memory, as :func:`group_components`."""
     n = len(deviations)
-    if n > GATHERED and (k or held < 1):
+    if n > GATHERED and (k or held < 1 or noisy):
         with suppress(TooManyModesError):
             return leading_components(
                 lambda columns: deviations.T @ (deviations @ columns),
@@ -77,11 +85,14 @@ def array_components(
                 n,
                 k=k,
                 held=held,
+                noisy=noisy,
                 widest=n // SPARSE,
             )
     modes, variance = principal_components(deviations, k=k, held=held)
-    squares = float(np.vdot(deviations, deviations))
-    return Components(modes, variance, squares / (n - 1))
+    whole = float(np.vdot(deviations, deviations)) / (n - 1)
+    beyond = beyond_noise(variance, whole, n, noisy) if noisy else None
+    count = len(variance) if beyond is None else max(beyond, 1)
+    return Components(modes[:count], variance[:count], whole, count < len(variance))
 
 
 def group_components(
@@ -91,6 +102,7 @@ def group_components(
     own: Sequence[Any] = (),
     k: int | None = None,
     held: float = 1.0,
+    noisy: float | None = None,
 ) -> Components:
     """Leading components of what a pass gives for each subject.
 
@@ -104,6 +116,8 @@ def group_components(
     k : int, optional
         How many; by default as many as hold ``held`` of the variance.
     held : float
+    noisy : float, optional
+        Without k: of these, but one at least, those :func:`beyond_noise` in so many coordinates.
 
     Returns
     -------
@@ -112,22 +126,28 @@ def group_components(
     n = len(group.subject_ids)
     # The rows themselves, their copy in the making, and what is worked out from them.
     if group.fits(GATHERED_COPIES * n * group.scheme.size * 24):
-        return array_components(joined(group.each(rows, *shared, own=own)), k=k, held=held)
+        gathered = joined(group.each(rows, *shared, own=own))
+        return array_components(gathered, k=k, held=held, noisy=noisy)
     sums: np.ndarray = total(group.each(_squares, rows, shared, own=own))
 
     def multiply(columns: np.ndarray) -> np.ndarray:
         product: np.ndarray = total(group.each(_times, rows, columns, shared, own=own))
         return product
 
-    return leading_components(multiply, sums, n, k=k, held=held)
+    return leading_components(multiply, sums, n, k=k, held=held, noisy=noisy)
 
 
 def signal_modes(
-    group: Group, rows: Callable[..., np.ndarray], *shared: Any, own: Sequence[Any] = ()
-) -> int:
-    """How many modes hold 99 % of the variance of rows, 1 to n - 2: noise needs what is left."""
-    found = group_components(group, rows, *shared, own=own, held=VARIANCE_HELD)
-    return min(len(found.variance), most_signal_modes(len(group.subject_ids)))
+    group: Group,
+    rows: Callable[..., np.ndarray],
+    *shared: Any,
+    own: Sequence[Any] = (),
+    held: float = VARIANCE_HELD,
+    noisy: float | None = None,
+) -> tuple[int, bool]:
+    """How many modes, 1 to n - 2, hold a share of the variance; whether noise allows no more."""
+    found = group_components(group, rows, *shared, own=own, held=held, noisy=noisy)
+    return min(len(found.variance), most_signal_modes(len(group.subject_ids))), found.bounded
 
 
 def most_signal_modes(n: int) -> int:
@@ -163,6 +183,7 @@ def leading_components(
     *,
     k: int | None = None,
     held: float = 1.0,
+    noisy: float | None = None,
     widest: int = WIDEST,
 ) -> Components:
     """Leading eigenvectors of a scatter matrix that is known by its products.
@@ -178,6 +199,8 @@ def leading_components(
     k : int, optional
         How many; by default as many as hold ``held`` of the variance.
     held : float
+    noisy : float, optional
+        As :func:`group_components`.
     widest : int
         Directions that may be looked at.
 
@@ -200,12 +223,18 @@ def leading_components(
     limit = min(n - 1, len(squares))
     fresh = np.random.default_rng(SEED).standard_normal((len(squares), min(COLUMNS, limit)))
     fresh = np.linalg.qr(fresh)[0]
-    passes = 0
+    passes, values = 0, np.empty(0)
     while True:
         image = multiply(fresh)
-        space, passes = space.grown(fresh, image), passes + 1
+        space, passes, before = space.grown(fresh, image), passes + 1, values
         values, vectors = space.ritz()
-        count = k or reached(values, whole, held)
+        count, bounded = k or reached(values, whole, held), False
+        if noisy and not k:
+            beyond = foreseen_beyond_noise(
+                values, before, passes, total=whole, n=n, coordinates=noisy
+            )
+            if beyond is not None and (count is None or beyond < count):
+                count, bounded = max(beyond, 1), True
         if count is not None and space.residual(values, vectors, count) <= REST * values[0]:
             break
         fresh = space.beyond(image, values[0], doubled=passes % PATIENCE == 0)
@@ -219,7 +248,7 @@ def leading_components(
                 f"within {widest} directions, got more; ask for a smaller share or fewer modes"
             )
     modes = (space.basis @ vectors[:, :count]).T
-    return Components(modes, values[:count] / (n - 1), whole / (n - 1))
+    return Components(modes, values[:count] / (n - 1), whole / (n - 1), bounded)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

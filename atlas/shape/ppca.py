@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from atlas.shape.components import Factors
+from atlas.shape.presence import apart
 
 MAXIMUM_ROUNDS = 2000
 # Gain of the log-likelihood per observed coordinate from round to round.
@@ -85,11 +86,6 @@ class Patterns:
         parts = np.split(loadings, self.starts[1:])
         flat = [part.reshape(-1, loadings.shape[2]) for part in parts]
         return np.stack([part.T @ part for part in flat])
-
-
-def apart(present: np.ndarray) -> np.ndarray:
-    """Where neighbours among landmarks (S, L) are not present in the same shapes, (L - 1,)."""
-    return (present[:, 1:] != present[:, :-1]).any(axis=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
