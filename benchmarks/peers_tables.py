@@ -36,19 +36,22 @@ def markdown(report: dict[str, Any]) -> str:
     sizes = list(dict.fromkeys((r["shapes"], r["landmarks"]) for r in report["rows"]))
     peers = list(dict.fromkeys(r["peer"] for r in report["rows"]))
     lines = [
-        "| task | shapes × landmarks | " + " | ".join(peers) + " |",
-        "|---|---|" + "---|" * len(peers),
+        _line("task", "shapes × landmarks", [f"{n:,} × {landmarks:,}" for n, landmarks in sizes]),
+        "|---|---|" + "---|" * len(sizes),
     ]
     for task, title in TASKS.items():
-        for size in sizes:
-            cells = [_cell(rows.get((task, *size, peer))) for peer in peers]
-            lines.append(f"| {title} | {size[0]:,} × {size[1]:,} | " + " | ".join(cells) + " |")
-    for size in sizes:
-        cells = [_memory([r for r in report["rows"] if _of(r, peer, size)]) for peer in peers]
-        lines.append(
-            f"| peak memory, MiB | {size[0]:,} × {size[1]:,} | " + " | ".join(cells) + " |"
-        )
+        offered = [p for p in peers if any((task, *size, p) in rows for size in sizes)]
+        for peer in offered:
+            cells = [_cell(rows.get((task, *size, peer))) for size in sizes]
+            lines.append(_line(f"**{title}**" if peer == offered[0] else "", peer, cells))
+    for peer in peers:
+        cells = [_memory([r for r in report["rows"] if _of(r, peer, size)]) for size in sizes]
+        lines.append(_line("**peak memory**" if peer == peers[0] else "", peer, cells))
     return "\n\n".join(["\n".join(lines), _legend(report), *_who(report)])
+
+
+def _line(title: str, peer: str, cells: Sequence[str]) -> str:
+    return f"| {title} | {peer} | " + " | ".join(cells) + " |"
 
 
 def _of(row: dict[str, Any], peer: str, size: tuple[int, int]) -> bool:
@@ -60,15 +63,19 @@ def _cell(row: dict[str, Any] | None) -> str:
         return "–"
     if row["failure"]:
         return textwrap.shorten(row["failure"], 80)
-    took = row["seconds"]
     few = "" if row["runs"] >= 5 else f", n = {row['runs']}"
-    text = f"{_seconds(took['median'])} ({_seconds(took['min'])}–{_seconds(took['max'])}{few})"
+    text = _spread({name: 1000 * took for name, took in row["seconds"].items()}, few)
     if not row["equal"]:
-        return f"{text} differs{_by(row['deviation'])}"
+        return f"{text}; differs{_by(row['deviation'])}"
     ratio = row["times_this_package"]
     if row["peer"] == THIS_PACKAGE or ratio is None:
         return text
-    return f"{text} **×{_short(ratio['median'])}**"
+    return f"{text}; **×{_short(ratio['median'])}** ({_short(ratio['min'])}–{_short(ratio['max'])})"
+
+
+def _spread(milliseconds: dict[str, float], few: str) -> str:
+    median, least, most = (_three(milliseconds[name]) for name in ("median", "min", "max"))
+    return f"{median} ({least}–{most}{few})"
 
 
 def _by(found: dict[str, Any]) -> str:
@@ -81,11 +88,12 @@ def _by(found: dict[str, Any]) -> str:
 
 def _memory(rows: Sequence[dict[str, Any]]) -> str:
     known = [row["peak_mib"] for row in rows if row["peak_mib"] is not None]
-    return f"{max(known):,.0f}" if known else "–"
+    return f"{max(known):,.0f} MiB" if known else "–"
 
 
-def _seconds(value: float) -> str:
-    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+def _three(value: float) -> str:
+    """Three significant digits, no exponent."""
+    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 
 
 def _short(value: float) -> str:
@@ -95,12 +103,12 @@ def _short(value: float) -> str:
 def _legend(report: dict[str, Any]) -> str:
     machine = report["machine"]
     return (
-        "Seconds: median (least–most) of "
+        "Milliseconds: median (least–most) of "
         f"{report['repeats']} runs where no n is given, all peers by turns in each round. "
-        f"**×** is their time over that of {THIS_PACKAGE} in the same round, median over rounds: "
-        "above 1 it is they who take longer. It is given only where the mean, up to one rigid "
-        f"motion, and the eigenvalues equal those of the {REFERENCE} to {report['equal_to']:g}. "
-        "–: not offered. Every task begins with arrays in memory; the objects a library wants are "
+        f"**×** is their time over that of {THIS_PACKAGE} in the same round, median (least–most) "
+        "over rounds: above 1 it is they who take longer. It is given only where the mean, up to "
+        f"one rigid motion, and the eigenvalues equal those of the {REFERENCE} to {report['equal_to']:g}. "
+        "–: not run. Every task begins with arrays in memory; the objects a library wants are "
         "built outside of the clock, centring is inside. Shapes are generated: twelve smooth "
         "modes, 8 mm RMS a landmark, 0.3 mm noise, turned by up to 30°. Peak memory is that of "
         "the process, interpreter and input included, in the task that needs most.\n\n"
