@@ -7,26 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from analysis.evaluation.sensitivity import anchor_sensitivity, field_of_view_table
+from analysis.columns import Columns, below, repeated
+from analysis.evaluation.sensitivity import anchor_columns, field_of_view_columns
 from analysis.figures.build_figures import draw_figures, shown, write_pictures
-from analysis.morphometry import MEASURES, measure_group, published_angles
+from analysis.morphometry.measuring import measured_columns
+from analysis.morphometry.published_angles import published_columns
+from analysis.morphometry.registry import MEASURES
 from analysis.tables.model_tables import (
-    asymmetry_table,
-    landmark_table,
-    mean_table,
-    mode_table,
-    score_table,
+    asymmetry_columns,
+    landmark_columns,
+    mean_columns,
+    mode_columns,
+    score_columns,
 )
 from analysis.tables.tidy import IMAGED, tidy_csv
-from analysis.variability.published import beside_published
-from analysis.variability.segment_tables import CONFIDENCE, summarise_anchors, summarise_segments
+from analysis.variability.published import columns_beside_published
+from analysis.variability.segment_tables import CONFIDENCE, depth_columns, segment_columns
 from atlas.data.dataset import Dataset
 from atlas.files import write_file
 from atlas.shape.landmarks import subject_anatomy
 from atlas.store import Atlas
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Table to its columns: what each says, and its unit.
 COLUMNS = {
@@ -156,14 +161,14 @@ def write_tables(atlas: Atlas, dataset: Dataset, out: Path) -> list[Path]:
 
 
 def write_table_folder(
-    atlas: Atlas, tables: Mapping[str, pd.DataFrame], folder: Path, readme: str
+    atlas: Atlas, tables: Mapping[str, pd.DataFrame | Columns], folder: Path, readme: str
 ) -> list[Path]:
     """Write tables as CSV that say whose they are, and a README beside them.
 
     Parameters
     ----------
     atlas : Atlas
-    tables : mapping of file name to DataFrame
+    tables : mapping of file name to DataFrame, or to its columns
     folder : Path
         Made if it is not there.
     readme : str
@@ -177,7 +182,9 @@ def write_table_folder(
     cohort = atlas.provenance["notice"] or IMAGED
     written = []
     for name, table in tables.items():
-        written.append(write_file(folder / name, tidy_csv(table.assign(cohort=cohort))))
+        columns: dict[str, Any] = {str(column): values for column, values in table.items()}
+        whose = repeated(cohort, len(next(iter(columns.values()))))
+        written.append(write_file(folder / name, tidy_csv(columns | {"cohort": whose})))
     written.append(write_file(folder / "README.md", readme))
     return written
 
@@ -188,24 +195,24 @@ def describe_columns(name: str, columns: Mapping[str, str]) -> list[str]:
     return ["", f"## {name}", "", "| column | says |", "|---|---|", *rows]
 
 
-def make_tables(atlas: Atlas, dataset: Dataset) -> dict[str, pd.DataFrame]:
+def make_tables(atlas: Atlas, dataset: Dataset) -> dict[str, Columns]:
     """The tables of an atlas by file name, as :data:`COLUMNS` describes them."""
-    measures = measure_group({s.id: subject_anatomy(s) for s in dataset.subjects})
-    published = {s.id: published_angles(s) for s in dataset.subjects}
-    drawn = pd.concat(published, names=["subject"]).reset_index("subject")
-    measures = pd.concat([measures, drawn], ignore_index=True)
-    about_anchors, about_roots = anchor_sensitivity(dataset, atlas.alignment)
+    measures = measured_columns({s.id: subject_anatomy(s) for s in dataset.subjects})
+    drawn = {s.id: published_columns(s) for s in dataset.subjects}
+    published = [{"subject": repeated(name, len(t["level"])), **t} for name, t in drawn.items()]
+    measures = below([measures, *published])
+    about_anchors, about_roots = anchor_columns(dataset, atlas.alignment)
     return {
-        "landmarks.csv": landmark_table(atlas),
-        "mean.csv": mean_table(atlas),
-        "modes.csv": mode_table(atlas),
-        "scores.csv": score_table(atlas),
-        "segment_variability.csv": summarise_segments(measures),
-        "anchor_sensitivity.csv": beside_published(summarise_anchors(measures)),
+        "landmarks.csv": landmark_columns(atlas),
+        "mean.csv": mean_columns(atlas),
+        "modes.csv": mode_columns(atlas),
+        "scores.csv": score_columns(atlas),
+        "segment_variability.csv": segment_columns(measures),
+        "anchor_sensitivity.csv": columns_beside_published(depth_columns(measures)),
         "anchor_roots.csv": about_roots,
         "anchor_summary.csv": about_anchors,
-        "field_of_view.csv": field_of_view_table(dataset, atlas.alignment, atlas.model),
-        "asymmetry.csv": asymmetry_table(atlas),
+        "field_of_view.csv": field_of_view_columns(dataset, atlas.alignment, atlas.model),
+        "asymmetry.csv": asymmetry_columns(atlas),
         "subjects_measures.csv": measures,
     }
 

@@ -95,6 +95,21 @@ def test_a_root_copied_from_another_subject_is_said_of_both():
     ]
 
 
+def test_a_trace_that_another_subject_has_under_another_name_is_said_with_both_names():
+    one = specimens.make_subject("sub-01", rng=np.random.default_rng(1), noise_mm=0.15)
+    two = specimens.make_subject(
+        "sub-02", rng=np.random.default_rng(2), noise_mm=0.15, conus_mm=100, bend_mm=8, scale=1.06
+    )
+    trace = one.roots[RootKey("L4", "left")]
+    findings = found(one, replace(two, roots={**two.roots, RootKey("S1", "right"): trace}))
+    assert [(f.subject, f.place) for f in findings] == [
+        ("sub-01", "root L4 left"),
+        ("sub-02", "root S1 right"),
+    ]
+    assert "got those of sub-02/root S1 right exactly" in findings[0].message
+    assert "got those of sub-01/root L4 left exactly" in findings[1].message
+
+
 def test_a_shared_stack_is_one_finding_a_subject():
     one = specimens.make_subject("sub-01", rng=np.random.default_rng(1), noise_mm=0.15)
     two = specimens.make_subject(

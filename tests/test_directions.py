@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from known_anatomies import series
 
-from analysis.morphometry.directions import median_angle
+from analysis.morphometry.directions import median_angles
 
 
 def offsets(*degrees: float) -> np.ndarray:
     turn = np.radians(degrees)
     return np.stack([np.sin(turn), np.cos(turn)], axis=1)
+
+
+def median_angle(rows: np.ndarray) -> float:
+    return float(median_angles(rows[None], np.ones((1, len(rows)), dtype=bool))[0])
 
 
 def test_the_median_angle_is_0_dorsal_and_90_left():

@@ -43,6 +43,16 @@ def test_a_ganglion_beyond_the_midline_is_named_with_the_distance():
     assert "got it 18.0 mm beyond" in finding.message
 
 
+def test_the_midline_is_that_of_the_other_levels():
+    few = {k: g for k, g in SOUND.ganglia.items() if k.level in ("L1", "L2", "L3", "L4")}
+    few[RootKey("L4", "left")] = few[RootKey("L4", "right")] + [-12.0, 0, 0]
+    findings = ganglion_findings(Profile.of(replace(SOUND, ganglia=few)))
+    said = {f.place: f.message for f in findings if f.rule == "ganglion-wrong-side"}
+    # With its own level among them the line would lean towards it.
+    beyond = -few[RootKey("L4", "left")][0]
+    assert f"got it {beyond:.1f} mm beyond" in said["ganglion L4 left"]
+
+
 def test_the_midline_is_found_wherever_and_however_the_ganglia_lean():
     leaning = {k: np.add(g, [40.0 - 0.15 * g[2], 0, 0]) for k, g in SOUND.ganglia.items()}
     findings = ganglion_findings(Profile.of(replace(SOUND, ganglia=leaning)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
+from analysis.columns import Columns, as_frame, below, of_rows, repeated, texts
 from analysis.variability.normal_intervals import CONFIDENCE, chi2_quantile, sd_interval
 from analysis.variability.spread import landmark_spread
 from atlas.data.dataset import Dataset
@@ -22,6 +22,9 @@ from atlas.shape.field_of_view import (
 from atlas.shape.landmarks import LandmarkSet, place_landmarks
 from atlas.shape.model import ShapeModel
 from atlas.shape.scheme import ORIGINS, block_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 APEX = "dura-apex"
 ANCHORS = (APEX, "conus", "centroid", "root/L1")
@@ -64,8 +67,16 @@ def anchor_sensitivity(
     doi:10.2307/3002019).  Total variances from different origins are of different landmarks along
     dura and cord.
     """
+    summary, roots = anchor_columns(dataset, alignment, anchors=anchors)
+    return as_frame(summary), as_frame(roots)
+
+
+def anchor_columns(
+    dataset: Dataset, alignment: Alignment, *, anchors: Sequence[str] = ANCHORS
+) -> tuple[Columns, Columns]:
+    """The columns of both tables of :func:`anchor_sensitivity`."""
     summaries: list[dict[str, Any]] = []
-    roots: list[pd.DataFrame] = []
+    roots: list[Columns] = []
     for origin, landmarks in _both_origins(dataset, alignment).items():
         for anchor in dict.fromkeys((*anchors, alignment.anchor)):
             if anchor == APEX and origin != APEX:
@@ -78,8 +89,10 @@ def anchor_sensitivity(
                 summaries.append({**label, "n": len(landmarks.subject_ids), "remark": str(error)})
                 continue
             summaries.append(label | summarise_alignment(moved))
-            roots.append(root_spread(moved).assign(**label))
-    return pd.DataFrame(summaries), _labels_first(pd.concat(roots, ignore_index=True))
+            spread = _root_columns(moved)
+            labels = {name: repeated(text, len(spread["n"])) for name, text in label.items()}
+            roots.append(labels | spread)
+    return of_rows(summaries), below(roots)
 
 
 def summarise_alignment(alignment: Alignment) -> dict[str, Any]:
@@ -142,6 +155,10 @@ def root_spread(alignment: Alignment) -> pd.DataFrame:
     DataFrame
         The ``roots`` of :func:`anchor_sensitivity`, without origin and anchor.
     """
+    return as_frame(_root_columns(alignment))
+
+
+def _root_columns(alignment: Alignment) -> Columns:
     scheme = alignment.landmarks.scheme
     present = {b.name for b in scheme.blocks}
     spans = {key: scheme.span(block_name(key)) for key in ROOT_KEYS if block_name(key) in present}
@@ -151,20 +168,18 @@ def root_spread(alignment: Alignment) -> pd.DataFrame:
     z_low, z_high = sd_interval(spread.n, along)
     low, high = spread.sd_interval()
     levels, sides = zip(*spans, strict=True) if spans else ((), ())
-    return pd.DataFrame(
-        {
-            "landmark": np.repeat(["begin", "ganglion"], len(spans)),
-            "level": levels * 2,
-            "side": sides * 2,
-            "n": spread.n,
-            "sd_z_mm": along,
-            "sd_z_low_mm": z_low,
-            "sd_z_high_mm": z_high,
-            "sd_mm": spread.sd,
-            "sd_low_mm": low,
-            "sd_high_mm": high,
-        }
-    )
+    return {
+        "landmark": np.repeat(texts(("begin", "ganglion")), len(spans)),
+        "level": texts(levels * 2),
+        "side": texts(sides * 2),
+        "n": spread.n,
+        "sd_z_mm": along,
+        "sd_z_low_mm": z_low,
+        "sd_z_high_mm": z_high,
+        "sd_mm": spread.sd,
+        "sd_low_mm": low,
+        "sd_high_mm": high,
+    }
 
 
 def variance_interval(variance: np.ndarray, n: int) -> tuple[float, float]:
@@ -220,6 +235,13 @@ def field_of_view_table(
         or empty) as :func:`atlas.shape.field_of_view.field_of_view_findings` says it.  Empty
         numbers: the predictor is the same in all subjects, or there are too few of them.
     """
+    return as_frame(field_of_view_columns(dataset, alignment, model, seed=seed))
+
+
+def field_of_view_columns(
+    dataset: Dataset, alignment: Alignment, model: ShapeModel, *, seed: int = 0
+) -> Columns:
+    """The columns of :func:`field_of_view_table`."""
     seen = field_of_view_dependence(dataset, alignment, model, seed=seed)
     findings = field_of_view_findings(dataset, alignment, model, seed=seed)
     said = {f.place: f.severity.name.lower() for f in findings}
@@ -233,12 +255,17 @@ def field_of_view_table(
     }
     names = [*PREDICTORS, ALL_PREDICTORS]
     modes = np.repeat(np.arange(1, model.n_modes + 1), len(names))
-    table = pd.DataFrame({"mode": modes, "predictor": names * model.n_modes})
-    table.insert(1, "share", model.explained[modes - 1])
-    table = table.assign(**{name: values.ravel() for name, values in columns.items()}, n=n)
+    predictors = texts(names * model.n_modes)
     # A finding is about the mode, and stands in the row of all predictors together.
-    verdict = [said.get(f"mode {k}", "") for k in modes]
-    return table.assign(finding=np.where(table["predictor"] == ALL_PREDICTORS, verdict, ""))
+    verdict = texts(said.get(f"mode {k}", "") for k in modes)
+    return {
+        "mode": modes,
+        "share": model.explained[modes - 1],
+        "predictor": predictors,
+        **{name: values.ravel() for name, values in columns.items()},
+        "n": np.full(len(modes), n),
+        "finding": np.where(predictors == ALL_PREDICTORS, verdict, ""),
+    }
 
 
 def _both_origins(dataset: Dataset, alignment: Alignment) -> dict[str, LandmarkSet]:
@@ -268,8 +295,3 @@ def _aligned(landmarks: LandmarkSet, anchor: str, alignment: Alignment) -> Align
         scale=alignment.scaling,
         weights=alignment.weighting,
     )
-
-
-def _labels_first(table: pd.DataFrame) -> pd.DataFrame:
-    labels = ["origin", "anchor"]
-    return table[[*labels, *(c for c in table.columns if c not in labels)]]

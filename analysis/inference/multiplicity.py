@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def adjusted(p: np.ndarray, method: str) -> np.ndarray:
@@ -58,8 +61,9 @@ def with_adjusted(
         A copy.
     """
     table = table.copy()
-    keys = [table[name] for name in family] or [pd.Series(0, index=table.index)]
-    member = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    member = np.zeros(len(table), dtype=int)
+    if family:
+        member = table.groupby([*family], sort=False, dropna=False).ngroup().to_numpy()
     values = table[p].to_numpy(float)
     place = table.columns.get_loc(p)
     assert isinstance(place, int)

@@ -14,13 +14,21 @@ TAKE_OFF_MM = 10.0
 OUTWARD = np.array([1.0 if key.side == "left" else -1.0 for key in ROOT_KEYS])
 
 
-def median_angle(offsets: np.ndarray) -> float:
-    """Median of ``atan2(left, dorsal)`` over offsets (n, 2), degrees; taken about their mean."""
-    return float(_median_angles(offsets[None], np.ones((1, len(offsets)), dtype=bool))[0])
+def median_angles(offsets: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Median of ``atan2(left, dorsal)`` of each row, degrees; taken about the row's mean direction.
 
+    Parameters
+    ----------
+    offsets : (r, n, 2) float
+        To the left and to dorsal, mm.
+    seen : (r, n) bool
+        Which of them count.
 
-def _median_angles(offsets: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """As :func:`median_angle` for each row of offsets (r, n, 2) over those seen (r, n)."""
+    Returns
+    -------
+    (r,) float
+        0 dorsal, + left; NaN where none counts.
+    """
     angles = np.where(seen, np.arctan2(offsets[..., 0], offsets[..., 1]), np.nan)
     # About the mean direction no angle jumps from +180 to -180 between two points.
     turns = np.exp(1j * angles)
@@ -62,7 +70,7 @@ def angle_measures(
         centres = stack.between(stack.centres, down.ravel()).reshape(courses.points.shape)
         offsets = (courses.points - centres) @ axes[:, :2]
         seen = along & ~np.isnan(offsets).any(axis=2)
-        result[f"angle_{part}_deg"] = _median_angles(offsets, seen)
+        result[f"angle_{part}_deg"] = median_angles(offsets, seen)
         begin = np.arctan2(offsets[:, 0, 0], offsets[:, 0, 1])
         result[f"angle_begin_{part}_deg"] = np.degrees(begin)
         if part == "sac":
@@ -73,7 +81,7 @@ def angle_measures(
 
 def _image_angles(points: np.ndarray, seen: np.ndarray, means: np.ndarray) -> np.ndarray:
     nearest = np.abs(np.nan_to_num(points[..., 2:]) - means[:, 2]).argmin(axis=2)
-    return _median_angles((points - means[nearest])[..., :2], seen)
+    return median_angles((points - means[nearest])[..., :2], seen)
 
 
 def take_off_measures(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
+from analysis.columns import as_frame
 from analysis.morphometry.sections import outline_measures
 from atlas.data.subject import Subject, contour_heights, stack_axis
 from atlas.shape.transforms import frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DRAWN_COLUMNS = {
     "depth_mm": "of the annotated slice below the first one, down the normal of the dura's slices",
@@ -45,7 +49,7 @@ def drawn_sections(subject: Subject) -> pd.DataFrame:
     for side, towards in (("dorsal", 1.0), ("ventral", -1.0)):
         edge = [(towards * part[..., 1]).max(axis=1) for part in (sac, cord)]
         values[f"csf_{side}_extremes_mm"] = edge[0] - edge[1]
-    wide = pd.DataFrame({"depth_mm": depths} | values)
+    wide = as_frame({"depth_mm": depths} | values)
     return wide.melt("depth_mm", var_name="measure", value_name="value")
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
+from analysis.columns import Columns, as_frame
 from analysis.morphometry.axes import axes_of
 from analysis.morphometry.courses import Courses
 from analysis.morphometry.definitions import COLUMNS, Per
@@ -31,6 +32,9 @@ from analysis.morphometry.slices import Stack, slice_axes
 from analysis.morphometry.walls import depth_inside, wall_measures
 from atlas.data.subject import LEVELS, ROOT_KEYS
 from atlas.shape.scheme import Anatomy
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def measure(anatomy: Anatomy) -> pd.DataFrame:
@@ -57,7 +61,7 @@ def measure(anatomy: Anatomy) -> pd.DataFrame:
     """
     values, rests = _values_and_grounds(anatomy)
     columns = dict(zip(list(COLUMNS)[:3], _row_names(), strict=True))
-    return pd.DataFrame({**columns, "value": values, "rests_on": rests}, columns=list(COLUMNS))
+    return as_frame({**columns, "value": values, "rests_on": rests})
 
 
 def measure_values(anatomy: Anatomy) -> np.ndarray:
@@ -72,22 +76,24 @@ def row_names() -> list[tuple[str, str, str]]:
 
 def measure_group(anatomies: Mapping[str, Anatomy]) -> pd.DataFrame:
     """The tables of :func:`measure` of a group, one below the other, after a ``subject`` column."""
+    return as_frame(measured_columns(anatomies))
+
+
+def measured_columns(anatomies: Mapping[str, Anatomy]) -> Columns:
+    """The columns of :func:`measure_group`."""
     if not anatomies:
         raise ValueError("anatomies: expected at least one, got none")
     values, rests = zip(*(_values_and_grounds(a) for a in anatomies.values()), strict=True)
-    # One table from one array a column: a table a subject would take as long as the measures.
     columns = {
         column: np.tile(names, len(anatomies))
         for column, names in zip(list(COLUMNS)[:3], _row_names(), strict=True)
     }
-    return pd.DataFrame(
-        {
-            "subject": np.repeat(np.array(list(anatomies), dtype=object), len(values[0])),
-            **columns,
-            "value": np.concatenate(values),
-            "rests_on": np.concatenate(rests),
-        }
-    )
+    return {
+        "subject": np.repeat(np.array(list(anatomies), dtype=object), len(values[0])),
+        **columns,
+        "value": np.concatenate(values),
+        "rests_on": np.concatenate(rests),
+    }
 
 
 def _values_and_grounds(anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:

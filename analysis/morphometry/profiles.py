@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from analysis.columns import as_frame
 from analysis.morphometry.axes import anatomy_axes
 from analysis.morphometry.courses import Courses
 from analysis.morphometry.sections import section_measures
@@ -12,6 +14,9 @@ from analysis.morphometry.slices import Stack, slice_axes
 from analysis.morphometry.walls import depth_inside
 from atlas.data.subject import ROOT_KEYS
 from atlas.shape.scheme import Anatomy, Status, block_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SECTION_COLUMNS = {
     "depth_mm": "below the plane of the first dura ring, down the normal of the slices",
@@ -46,7 +51,7 @@ def section_profile(anatomy: Anatomy, depths_mm: np.ndarray) -> pd.DataFrame:
     dura, cord = Stack.of(anatomy.dura, plane), Stack.of(anatomy.cord, plane)
     depths = np.asarray(depths_mm, dtype=float)
     values = section_measures(dura, cord, depths + dura.depths[0])
-    wide = pd.DataFrame({"depth_mm": depths} | values)
+    wide = as_frame({"depth_mm": depths} | values)
     return wide.melt("depth_mm", var_name="measure", value_name="value")
 
 
@@ -62,6 +67,8 @@ def root_profile(anatomy: Anatomy) -> pd.DataFrame:
     DataFrame
         One row a point of a root there is, columns of ``ROOT_COLUMNS``.
     """
+    import pandas as pd
+
     plane = slice_axes(anatomy, anatomy_axes(anatomy)[:, 0])
     dura, cord = Stack.of(anatomy.dura, plane), Stack.of(anatomy.cord, plane)
     courses = Courses.of(anatomy)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
-from analysis.morphometry.definitions import COLUMNS
-from analysis.morphometry.directions import median_angle
-from atlas.data.subject import ROOT_KEYS, Subject
+import numpy as np
+
+from analysis.columns import Columns, as_frame, repeated, texts
+from analysis.morphometry.directions import median_angles
+from atlas.data.subject import ROOT_KEYS, Subject, contour_means
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def published_angles(subject: Subject) -> pd.DataFrame:
@@ -26,15 +30,35 @@ def published_angles(subject: Subject) -> pd.DataFrame:
         contour nearest in z, 0 dorsal, + left.  It leans on how evenly a contour was
         clicked: on evenly resampled ones (``angle_image_deg``) sub-03 differs by up to 3.3 degrees.
     """
-    means = np.array([contour.mean(axis=0) for contour in subject.dura])
-    rows = []
-    for key in ROOT_KEYS:
-        value = np.nan
+    return as_frame(published_columns(subject))
+
+
+def published_columns(subject: Subject) -> Columns:
+    """The columns of :func:`published_angles`."""
+    values = median_angles(*_offsets(subject))
+    level, side = zip(*ROOT_KEYS, strict=True)
+    return {
+        "level": texts(level),
+        "side": texts(side),
+        "measure": repeated("angle_published_deg", len(values)),
+        "value": values,
+        "rests_on": np.where(np.isnan(values), "missing", "measured").astype(object),
+    }
+
+
+def _offsets(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+    """Left and dorsal (14, p, 2) of the points of each root from their contours' means, mm.
+
+    The second array (14, p) says where there is a point.
+    """
+    means = contour_means(subject.dura)
+    size = max((len(points) for points in subject.roots.values()), default=1)
+    points = np.full((len(ROOT_KEYS), size, 3), np.nan)
+    for i, key in enumerate(ROOT_KEYS):
         if key in subject.roots:
-            points = subject.roots[key]
-            nearest = means[np.abs(points[:, 2:] - means[:, 2]).argmin(axis=1)]
-            value = median_angle((points - nearest)[:, :2])
-        rows.append(
-            (*key, "angle_published_deg", value, "missing" if np.isnan(value) else "measured")
-        )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            points[i, : len(subject.roots[key])] = subject.roots[key]
+    seen = ~np.isnan(points[..., 2])
+    offsets = np.full((*seen.shape, 2), np.nan)
+    nearest = np.abs(points[seen][:, 2:] - means[:, 2]).argmin(axis=1)
+    offsets[seen] = (points[seen] - means[nearest])[:, :2]
+    return offsets, seen

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from analysis.columns import Columns, as_frame, texts
 from analysis.inference.multiplicity import adjusted
 from atlas.shape.asymmetry import structure_asymmetry
 from atlas.shape.pose import AlignmentError
 from atlas.shape.scheme import Status
 from atlas.shape.symmetry import decompose
 from atlas.store import Atlas
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ASYMMETRY_COLUMNS = (
     "structure",
@@ -28,52 +33,66 @@ ASYMMETRY_COLUMNS = (
 
 def landmark_table(atlas: Atlas) -> pd.DataFrame:
     """Aligned landmarks of every subject and what each rests on."""
+    return as_frame(landmark_columns(atlas))
+
+
+def landmark_columns(atlas: Atlas) -> Columns:
+    """The columns of :func:`landmark_table`."""
     landmarks = atlas.alignment.landmarks
     ids, names = landmarks.subject_ids, landmarks.scheme.names
-    words = np.array([status.name.lower() for status in Status])
-    return pd.DataFrame(
-        {
-            "subject": np.repeat(ids, len(names)),
-            "landmark": np.tile(names, len(ids)),
-            **_coordinates(atlas.alignment.points.reshape(-1, 3)),
-            "status": words[landmarks.status.ravel()],
-        }
-    )
+    words = texts(status.name.lower() for status in Status)
+    return {
+        "subject": np.repeat(texts(ids), len(names)),
+        "landmark": np.tile(texts(names), len(ids)),
+        **_coordinates(atlas.alignment.points.reshape(-1, 3)),
+        "status": words[landmarks.status.ravel()],
+    }
 
 
 def mean_table(atlas: Atlas) -> pd.DataFrame:
     """Mean shape with the standard deviation of every landmark's place."""
+    return as_frame(mean_columns(atlas))
+
+
+def mean_columns(atlas: Atlas) -> Columns:
+    """The columns of :func:`mean_table`."""
     model = atlas.model
     spread = np.linalg.norm(model.landmark_sd, axis=1)
-    names = list(model.scheme.names)
-    return pd.DataFrame({"landmark": names, **_coordinates(model.mean), "sd_mm": spread})
+    names = texts(model.scheme.names)
+    return {"landmark": names, **_coordinates(model.mean), "sd_mm": spread}
 
 
 def mode_table(atlas: Atlas) -> pd.DataFrame:
     """Variance that each mode holds."""
+    return as_frame(mode_columns(atlas))
+
+
+def mode_columns(atlas: Atlas) -> Columns:
+    """The columns of :func:`mode_table`."""
     model = atlas.model
     share = model.variance / model.total_variance
-    return pd.DataFrame(
-        {
-            "mode": np.arange(1, len(share) + 1),
-            "variance_mm2": model.variance,
-            "share": share,
-            "cumulative": np.cumsum(share),
-        }
-    )
+    return {
+        "mode": np.arange(1, len(share) + 1),
+        "variance_mm2": model.variance,
+        "share": share,
+        "cumulative": np.cumsum(share),
+    }
 
 
 def score_table(atlas: Atlas) -> pd.DataFrame:
     """Coefficients of every subject, expected ones where landmarks are missing, in SD."""
+    return as_frame(score_columns(atlas))
+
+
+def score_columns(atlas: Atlas) -> Columns:
+    """The columns of :func:`score_table`."""
     scores = atlas.model.scores(atlas.alignment.points)
     ids = atlas.alignment.landmarks.subject_ids
-    return pd.DataFrame(
-        {
-            "subject": np.repeat(ids, scores.shape[1]),
-            "mode": np.tile(np.arange(1, scores.shape[1] + 1), len(ids)),
-            "score_sd": scores.ravel(),
-        }
-    )
+    return {
+        "subject": np.repeat(texts(ids), scores.shape[1]),
+        "mode": np.tile(np.arange(1, scores.shape[1] + 1), len(ids)),
+        "score_sd": scores.ravel(),
+    }
 
 
 def _coordinates(points: np.ndarray) -> dict[str, np.ndarray]:
@@ -86,9 +105,19 @@ def asymmetry_table(atlas: Atlas) -> pd.DataFrame:
     As :func:`atlas.shape.asymmetry.structure_asymmetry`, with p by Holm over the structures;
     without rows where the anchor is not its own mirror image.
     """
+    return as_frame(asymmetry_columns(atlas))
+
+
+def asymmetry_columns(atlas: Atlas) -> Columns:
+    """The columns of :func:`asymmetry_table`."""
     try:
         symmetry = decompose(atlas.alignment)
     except AlignmentError:
-        return pd.DataFrame(columns=ASYMMETRY_COLUMNS)
-    table = pd.DataFrame(structure_asymmetry(symmetry))
-    return table.assign(p_holm=adjusted(table["p"].to_numpy(), "holm"))
+        return {name: np.empty(0, dtype=object) for name in ASYMMETRY_COLUMNS}
+    rows = structure_asymmetry(symmetry)
+    assert rows.dtype.names is not None
+    columns = {name: rows[name] for name in rows.dtype.names}
+    return columns | {
+        "structure": texts(rows["structure"].tolist()),
+        "p_holm": adjusted(rows["p"], "holm"),
+    }

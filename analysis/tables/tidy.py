@@ -5,10 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.columns import Columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Six digits: a micrometre at the size of a spine.
 FLOAT_FORMAT = "%.6g"
@@ -17,12 +22,12 @@ IMAGED = "imaged"
 QUOTED = re.compile('[",\r\n]')
 
 
-def tidy_csv(table: pd.DataFrame) -> str:
+def tidy_csv(table: pd.DataFrame | Columns) -> str:
     """CSV with six significant digits and Unix line ends.
 
     Parameters
     ----------
-    table : DataFrame
+    table : DataFrame, or its columns by name
         Two columns or more, of numbers, texts and truth values; what is missing becomes an empty
         field.
 
@@ -34,23 +39,26 @@ def tidy_csv(table: pd.DataFrame) -> str:
 
     Examples
     --------
-    >>> table = pd.DataFrame({"level": ["L1", "L2, left"], "mean_mm": [1.25e-9, np.nan]})
+    >>> table = {"level": np.array(["L1", "L2, left"]), "mean_mm": np.array([1.25e-9, np.nan])}
     >>> print(tidy_csv(table), end="")
     level,mean_mm
     L1,1.25e-09
     "L2, left",
     """
     columns = [_fields(column) for _, column in table.items()]
-    heading = ",".join(_field(name) for name in table.columns)
+    heading = ",".join(map(_field, table))
     return "\n".join([heading, *map(",".join, zip(*columns, strict=True)), ""])
 
 
-def _fields(column: pd.Series) -> list[str]:
+def _fields(column: pd.Series | NDArray[Any]) -> list[str]:
     """A column as it stands in the file."""
     if column.dtype.kind == "f":
-        return _numbers(column.to_numpy(dtype=float, na_value=np.nan))
+        numbers = (
+            column if isinstance(column, np.ndarray) else column.to_numpy(float, na_value=np.nan)
+        )
+        return _numbers(numbers)
     values = column.tolist()
-    if column.dtype == object:
+    if column.dtype == object and not set(map(type, values)) <= {str}:
         # Different objects may be equal and yet be written in different ways, as 1 and True.
         return [_field(value) for value in values]
     fields = {value: _field(value) for value in set(values)}
@@ -68,7 +76,18 @@ def _field(value: Any) -> str:
     """One value, in quotation marks where CSV needs them."""
     if type(value) is str and not QUOTED.search(value):
         return value
+    if type(value) is int:
+        return str(value)
     buffer = io.StringIO()
     # The second field keeps an empty first one from being quoted.
-    csv.writer(buffer, lineterminator="\n").writerow(["" if pd.isna(value) else value, ""])
+    csv.writer(buffer, lineterminator="\n").writerow(["" if _is_missing(value) else value, ""])
     return buffer.getvalue()[:-2]
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or isinstance(value, str):
+        return value is None
+    # Of pandas' own kinds of nothing some are not even unequal to themselves.
+    import pandas as pd
+
+    return bool(pd.isna(value))

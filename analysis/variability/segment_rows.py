@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.columns import Columns, as_frame, below, places, repeated
 from analysis.morphometry import MEASURES
 from atlas.data.subject import LEVELS
 from atlas.errors import AtlasError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KEYS = ["level", "side", "measure"]
 # What a value rests on, by its code; a subject that a row does not list has `ABSENT`.
@@ -33,30 +37,31 @@ class SegmentRows:
 
     Parameters
     ----------
-    keys : DataFrame
-        ``level, side, measure, basis``; R rows.
+    keys : dict of str to (R,) array
+        ``level, side, measure, basis``.
     values : (R, S) float
         One column a subject, in the unit the measure's name ends in; NaN where there is none.
     grounds : (R, S) int
         Place in ``GROUNDS``, or -1 where the subject is not listed.
     """
 
-    keys: pd.DataFrame
+    keys: Columns
     values: NDArray[np.float64]
     grounds: NDArray[np.int_]
 
     def take(self, rows: NDArray[np.int_], **columns: str) -> SegmentRows:
         """Some of the rows, with columns of ``keys`` replaced."""
-        keys = self.keys.iloc[rows].assign(**columns)
+        keys = {name: column[rows] for name, column in self.keys.items()}
+        keys |= {name: repeated(text, len(rows)) for name, text in columns.items()}
         return SegmentRows(keys, self.values[rows], self.grounds[rows])
 
 
-def segment_rows(measures: pd.DataFrame) -> SegmentRows:
+def segment_rows(measures: pd.DataFrame | Columns) -> SegmentRows:
     """Lay out a table of measures by row and subject.
 
     Parameters
     ----------
-    measures : DataFrame
+    measures : DataFrame, or its columns
         ``subject, level, side, measure, value, rests_on``.
 
     Returns
@@ -73,48 +78,56 @@ def segment_rows(measures: pd.DataFrame) -> SegmentRows:
     SegmentError
         ``rests_on`` holds something unknown.
     """
-    sided = _unfolded(measures)
+    sided = unfolded(measures)
     return _by_basis(_joined([sided, _pooled(sided)]))
 
 
-def whole_rows(keys: pd.DataFrame) -> pd.DataFrame:
+def whole_rows(keys: pd.DataFrame | Columns) -> pd.DataFrame:
     """The rows of all values: of each level, side and measure one, ``generated`` if all are."""
+    keys = as_frame(keys) if isinstance(keys, dict) else keys
     whole = keys[keys["basis"].isin(["all", "generated"])]
     return whole.sort_values("basis", kind="stable").drop_duplicates(KEYS).sort_index()
 
 
-def _unfolded(measures: pd.DataFrame) -> SegmentRows:
-    rows, index = pd.factorize(pd.MultiIndex.from_frame(measures[KEYS].astype(object)))
-    subjects, names = pd.factorize(measures["subject"])
-    values = np.full((len(index), len(names)), np.nan)
+def unfolded(measures: pd.DataFrame | Columns) -> SegmentRows:
+    """A table of measures by level, side and measure as they first appear, basis ``all``.
+
+    Parameters and errors as of :func:`segment_rows`.
+    """
+    rows, found = places(zip(*(measures[name] for name in KEYS), strict=True))
+    subjects, names = places(measures["subject"])
+    values = np.full((len(found), len(names)), np.nan)
     grounds = np.full(values.shape, ABSENT)
-    values[rows, subjects] = measures["value"].to_numpy(float)
+    values[rows, subjects] = np.asarray(measures["value"], dtype=float)
     grounds[rows, subjects] = _codes(measures["rests_on"])
     grounds[np.isnan(values) & (grounds != ABSENT)] = MISSING
-    keys = pd.DataFrame(list(index), columns=KEYS, dtype=object).assign(basis="all")
+    columns = np.array(found, dtype=object).reshape(-1, len(KEYS)).T
+    keys = dict(zip(KEYS, columns, strict=True)) | {"basis": repeated("all", len(found))}
     return SegmentRows(keys, values, grounds)
 
 
-def _codes(rests_on: pd.Series) -> NDArray[np.int_]:
-    unknown = sorted(set(rests_on.astype(str)) - set(GROUNDS))
+def _codes(rests_on: pd.Series | NDArray[Any]) -> NDArray[np.int_]:
+    found, kinds = places(rests_on)
+    unknown = sorted(set(map(str, kinds)) - set(GROUNDS))
     if unknown:
         raise SegmentError(
             f"rests_on: expected one of {', '.join(GROUNDS)}, got {', '.join(unknown)}; "
             "give the table that measure_group returns"
         )
-    return np.asarray(pd.Categorical(rests_on, categories=list(GROUNDS)).codes, dtype=int)
+    return np.array([GROUNDS.index(kind) for kind in kinds], dtype=int)[found]
 
 
 def _pooled(sided: SegmentRows) -> SegmentRows:
     """The mean of the two sides within each subject."""
-    place = {key: i for i, key in enumerate(sided.keys[KEYS].itertuples(index=False, name=None))}
+    keys = zip(*(sided.keys[name] for name in KEYS), strict=True)
+    place = {key: i for i, key in enumerate(keys)}
     pairs = [
         (i, place.get((level, "right", name), ABSENT))
         for (level, side, name), i in place.items()
         if side == "left"
     ]
     left, right = np.array([p for p in pairs if p[1] != ABSENT], dtype=int).reshape(-1, 2).T
-    flip = np.where(sided.keys["measure"].iloc[right].isin(SIGNED), -1.0, 1.0)
+    flip = np.array([-1.0 if name in SIGNED else 1.0 for name in sided.keys["measure"][right]])
     both = np.stack([sided.values[left], flip[:, None] * sided.values[right]])
     seen = ~np.isnan(both)
     count = seen.sum(axis=0)
@@ -123,8 +136,7 @@ def _pooled(sided: SegmentRows) -> SegmentRows:
     sides = np.stack([sided.grounds[left], sided.grounds[right]])
     known = np.where(seen, sides, ABSENT).max(axis=0)
     grounds = np.where(count > 0, known, np.where((sides == ABSENT).all(axis=0), ABSENT, MISSING))
-    keys = sided.keys.iloc[left].assign(side="pooled")
-    return SegmentRows(keys, values, grounds)
+    return SegmentRows(sided.take(left, side="pooled").keys, values, grounds)
 
 
 def _by_basis(rows: SegmentRows) -> SegmentRows:
@@ -132,8 +144,8 @@ def _by_basis(rows: SegmentRows) -> SegmentRows:
     kinds = np.stack([(rows.grounds == g).any(axis=1) for g in (MEASURED, BRIDGED, GENERATED)])
     several = kinds.sum(axis=0) > 1
     only_generated = kinds[2] & ~several
-    whole = rows.keys.assign(basis=np.where(only_generated, "generated", "all"))
-    parts = [SegmentRows(whole, rows.values, rows.grounds)]
+    whole = np.where(only_generated, "generated", "all").astype(object)
+    parts = [SegmentRows(rows.keys | {"basis": whole}, rows.values, rows.grounds)]
     for ground, has in enumerate(kinds):
         chosen = np.flatnonzero(several & has)
         part = rows.take(chosen, basis=GROUNDS[ground])
@@ -146,11 +158,11 @@ def _by_basis(rows: SegmentRows) -> SegmentRows:
 
 def _joined(parts: list[SegmentRows]) -> SegmentRows:
     """Parts in one, by level, side, measure and basis."""
-    keys = pd.concat([p.keys for p in parts], ignore_index=True)
-    ranks = {"measure": pd.factorize(keys["measure"])[0]}
-    for name, places in {"level": (*LEVELS, "all"), "side": SIDES, "basis": BASES}.items():
-        ranks[name] = np.array([places.index(value) for value in keys[name]], dtype=int)
+    keys = below([p.keys for p in parts])
+    ranks = {"measure": places(keys["measure"])[0]}
+    for name, known in {"level": (*LEVELS, "all"), "side": SIDES, "basis": BASES}.items():
+        ranks[name] = np.array([known.index(value) for value in keys[name]], dtype=int)
     order = np.lexsort([ranks[name] for name in ("basis", "measure", "side", "level")])
-    values = np.concatenate([p.values for p in parts])[order]
-    grounds = np.concatenate([p.grounds for p in parts])[order]
-    return SegmentRows(keys.iloc[order].reset_index(drop=True), values, grounds)
+    values = np.concatenate([p.values for p in parts])
+    grounds = np.concatenate([p.grounds for p in parts])
+    return SegmentRows(keys, values, grounds).take(order)

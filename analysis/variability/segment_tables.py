@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
+from analysis.columns import Columns, as_frame, repeated, texts
 from analysis.morphometry import MEASURES, measure_group, unit
 from analysis.variability.intervals import (
     LEAST_SUBJECTS,
@@ -27,15 +28,21 @@ from analysis.variability.segment_rows import (
     MISSING,
     SegmentRows,
     segment_rows,
+    unfolded,
 )
 from atlas.data.subject import LEVELS
 from atlas.shape.scheme import Anatomy
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = [
     "CONFIDENCE",
     "anchor_table",
+    "depth_columns",
     "mean_interval",
     "sd_interval",
+    "segment_columns",
     "segment_table",
     "summarise_anchors",
     "summarise_segments",
@@ -49,8 +56,7 @@ COUNTS = {
     "n_missing": MISSING,
     "n_generated": GENERATED,
 }
-SEGMENT_COLUMNS = [
-    *("level", "side", "measure", "basis", "unit", "interval", "n", *COUNTS),
+NUMBERS = [
     *("mean", "mean_low", "mean_high", "mean_t_low", "mean_t_high"),
     *("sd", "sd_low", "sd_high", "sd_chi2_low", "sd_chi2_high"),
     *("cv", "median", "q25", "q75", "min", "max"),
@@ -58,6 +64,7 @@ SEGMENT_COLUMNS = [
     *("range_high", "range_high_low", "range_high_high"),
     *("tolerance_low", "tolerance_high"),
 ]
+SEGMENT_COLUMNS = ["level", "side", "measure", "basis", "unit", "interval", "n", *COUNTS, *NUMBERS]
 # Anchor and landmark to the measure that holds the landmark's depth from the anchor.
 DEPTH_MEASURES = {
     ("dura-apex", "begin"): "begin_below_apex_mm",
@@ -121,35 +128,42 @@ def summarise_segments(measures: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame
     chi-square) below six subjects and where nothing varies.  Ranges and tolerance are those of
     normal data.
     """
+    return as_frame(segment_columns(measures, seed=seed))
+
+
+def segment_columns(measures: pd.DataFrame | Columns, *, seed: int = 0) -> Columns:
+    """The columns of :func:`summarise_segments`, from those of ``measure_group``."""
     rows = segment_rows(measures)
-    keys = rows.keys.assign(unit=rows.keys["measure"].map(unit))
-    counts = {name: (rows.grounds == code).sum(axis=1) for name, code in COUNTS.items()}
-    table = pd.concat([keys, pd.DataFrame(counts), _described(rows, seed)], axis=1)
-    table = table.reindex(columns=SEGMENT_COLUMNS)
-    ratio = table["measure"].isin(RATIO_MEASURES) & (table["mean"] != 0)
-    return table.assign(cv=(table["sd"] / table["mean"].where(ratio)).astype(float))
+    table = {**rows.keys, "unit": texts(map(unit, rows.keys["measure"]))}
+    table |= {name: (rows.grounds == code).sum(axis=1) for name, code in COUNTS.items()}
+    table |= _described(rows, seed)
+    ratio = np.array([name in RATIO_MEASURES for name in table["measure"]], dtype=bool)
+    table["cv"] = np.full(len(ratio), np.nan)
+    np.divide(table["sd"], table["mean"], out=table["cv"], where=ratio & (table["mean"] != 0))
+    return {name: table[name] for name in SEGMENT_COLUMNS}
 
 
-def _described(rows: SegmentRows, seed: int) -> pd.DataFrame:
+def _described(rows: SegmentRows, seed: int) -> Columns:
     """The numbers of each row; rows with as many subjects are taken together."""
     n = (~np.isnan(rows.values)).sum(axis=1)
     filled = np.sort(rows.values, axis=1)
-    parts = []
-    for size in np.unique(n):
-        chosen = np.flatnonzero(n == size)
-        numbers = _numbers(filled[chosen, :size], seed) if size else {}
-        parts.append(pd.DataFrame({"n": int(size), "interval": "", **numbers}, index=chosen))
-    return pd.concat(parts).sort_index()
+    table: Columns = {name: np.full(len(n), np.nan) for name in NUMBERS}
+    table |= {"n": n, "interval": repeated("", len(n))}
+    for size in np.unique(n[n > 0]):
+        chosen = n == size
+        for name, numbers in _numbers(filled[chosen, :size], seed).items():
+            table[name][chosen] = numbers
+    return table
 
 
-def _numbers(values: np.ndarray, seed: int) -> dict[str, object]:
+def _numbers(values: np.ndarray, seed: int) -> dict[str, Any]:
     """Statistics of complete rows (m, n) with n of one or more."""
     n = values.shape[1]
     mean, sd = values.mean(axis=1), np.full(len(values), np.nan)
     if n > 1:
         sd = values.std(axis=1, ddof=1)
     q25, median, q75 = np.quantile(values, [0.25, 0.5, 0.75], axis=1)
-    result: dict[str, object] = {"mean": mean, "sd": sd, "median": median, "q25": q25, "q75": q75}
+    result = {"mean": mean, "sd": sd, "median": median, "q25": q25, "q75": q75}
     result |= {"min": values[:, 0], "max": values[:, -1]}
     if n < 2:
         return result
@@ -162,9 +176,7 @@ def _numbers(values: np.ndarray, seed: int) -> dict[str, object]:
     return result | {"tolerance_low": mean - reach, "tolerance_high": mean + reach}
 
 
-def _intervals(
-    values: np.ndarray, mean: np.ndarray, sd: np.ndarray, seed: int
-) -> dict[str, object]:
+def _intervals(values: np.ndarray, mean: np.ndarray, sd: np.ndarray, seed: int) -> dict[str, Any]:
     n = np.full(len(values), values.shape[1])
     half, (sd_low, sd_high) = mean_interval(n, sd), sd_interval(n, sd)
     normal = {"mean_t_low": mean - half, "mean_t_high": mean + half}
@@ -218,15 +230,35 @@ def summarise_anchors(measures: pd.DataFrame) -> pd.DataFrame:
     The dura apex is the top of the image, not anatomy: a spread that shrinks from the apex to the
     conus came from the field of view.
     """
-    depths = measures[measures["measure"].isin(DEPTH_MEASURES.values())]
-    by_subject = depths.groupby(["measure", "level", "subject"], observed=True)["value"].mean()
-    spread = by_subject.groupby(["measure", "level"], observed=True).agg(["count", "std"])
-    rows = [(*place, level) for place in DEPTH_MEASURES for level in LEVELS]
-    spread = spread.reindex(
-        [(DEPTH_MEASURES[anchor, landmark], level) for anchor, landmark, level in rows]
+    return as_frame(depth_columns(measures))
+
+
+def depth_columns(measures: pd.DataFrame | Columns) -> Columns:
+    """The columns of :func:`summarise_anchors`, from those of ``measure_group``."""
+    rows = unfolded(measures)
+    places = [(*place, level) for place in DEPTH_MEASURES for level in LEVELS]
+    depths = np.stack(
+        [
+            _mean_of_sides(rows, DEPTH_MEASURES[anchor, landmark], level)
+            for anchor, landmark, level in places
+        ]
     )
-    table = pd.DataFrame(rows, columns=["anchor", "landmark", "level"]).assign(
-        n=spread["count"].fillna(0).to_numpy(int), sd_mm=spread["std"].to_numpy(float)
-    )
-    low, high = sd_interval(table["n"].to_numpy(), table["sd_mm"].to_numpy(float))
-    return table.assign(sd_low_mm=low, sd_high_mm=high)
+    seen = ~np.isnan(depths)
+    n = seen.sum(axis=1)
+    mean = np.where(seen, depths, 0.0).sum(axis=1) / np.maximum(n, 1)
+    squares = np.where(seen, (depths - mean[:, None]) ** 2, 0.0).sum(axis=1)
+    sd = np.sqrt(squares / np.where(n > 1, n - 1, np.nan))
+    low, high = sd_interval(n, sd)
+    columns = map(texts, zip(*places, strict=True))
+    table = dict(zip(("anchor", "landmark", "level"), columns, strict=True))
+    return table | {"n": n, "sd_mm": sd, "sd_low_mm": low, "sd_high_mm": high}
+
+
+def _mean_of_sides(rows: SegmentRows, measure: str, level: str) -> np.ndarray:
+    """Mean (S,) within each subject of the sides that are there; NaN where there is none."""
+    chosen = (rows.keys["measure"] == measure) & (rows.keys["level"] == level)
+    values = rows.values[chosen]
+    seen = ~np.isnan(values)
+    count = seen.sum(axis=0)
+    total = np.where(seen, values, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from analysis.columns import as_frame
 from analysis.variability.normal_intervals import (
     CONFIDENCE,
     COVERAGE,
@@ -19,6 +20,9 @@ from atlas.arrays import read_only
 from atlas.errors import AtlasError
 from atlas.shape.alignment import Alignment
 from atlas.shape.scheme import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 AXES = ("left", "dorsal", "rostral")
@@ -153,7 +157,7 @@ class LandmarkSpread:
             columns[f"population{i + 1}_mm"] = inner[:, i]
             columns[f"prediction{i + 1}_mm"] = outer[:, i]
             columns[f"direction{i + 1}"] = [_text(d[i]) for d in directions]
-        return pd.DataFrame(columns)
+        return as_frame(columns)
 
 
 def prediction_factor(n: NDArray[np.int_]) -> Floats:

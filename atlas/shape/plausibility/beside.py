@@ -8,6 +8,7 @@ import numpy as np
 
 from atlas.data.subject import Finding, Severity
 from atlas.shape.plausibility.profile import Profile, Sections, peel
+from atlas.shape.plausibility.regular import Outlines
 from atlas.shape.polygons import depths_in_polygons
 
 # Off the line through the neighbours, between them and at the ends of the stack.  Largest values of
@@ -38,9 +39,7 @@ def neighbour_findings(profile: Profile, excused: Collection[str] = ()) -> list[
     """
     findings = []
     for stack in profile.stacks:
-        used = np.array(
-            [i for i in range(len(stack.heights)) if stack.place(i) not in excused], dtype=int
-        )
+        used = stack.without(excused)
         if len(used) >= 5:
             findings += _out_of_stack(profile, stack, used)
     told = {*excused, *(f.place for f in findings)}
@@ -109,14 +108,10 @@ def _at(stack: Sections, members: np.ndarray, height: float) -> float:
 def _outside_dura(profile: Profile, told: Collection[str]) -> list[Finding]:
     findings = []
     dura, cord = profile.stacks
-    for i, outline in enumerate(cord.outlines):
-        j = int(np.abs(dura.heights - cord.heights[i]).argmin())
-        apart = abs(dura.heights[j] - cord.heights[i])
-        if cord.place(i) in told or dura.place(j) in told or apart > dura.spacing_mm / 2 + 1e-6:
+    for i, j in _not_well_inside(dura, cord):
+        if cord.place(i) in told or dura.place(j) in told:
             continue
-        reach = np.hypot(*(outline[:, :2] - dura.centres[j]).T).max()
-        if reach < WELL_INSIDE * np.hypot(*(dura.outlines[j][:, :2] - dura.centres[j]).T).min():
-            continue
+        outline = cord.outlines[i]
         beyond = -depths_in_polygons(outline[:, :2], dura.outlines[j][None, :, :2]).min()
         if beyond > OUTSIDE_MM:
             findings.append(
@@ -129,3 +124,18 @@ def _outside_dura(profile: Profile, told: Collection[str]) -> list[Finding]:
                 )
             )
     return findings
+
+
+def _not_well_inside(dura: Sections, cord: Sections) -> list[tuple[int, int]]:
+    """Cord contours, each with the dura's of its slice, that no circle keeps apart by far."""
+    if not cord.outlines:
+        return []
+    apart = np.abs(dura.heights - cord.heights[:, None])
+    beside = apart.argmin(axis=1)
+    near = apart.min(axis=1) <= dura.spacing_mm / 2 + 1e-6
+    drawn = Outlines.of(dura.outlines).about(np.arange(len(dura.heights)), dura.centres)
+    inner = np.minimum.reduceat(np.hypot(*drawn.points.T), drawn.first)[beside]
+    drawn = Outlines.of(cord.outlines).about(np.arange(len(cord.heights)), dura.centres[beside])
+    reach = np.maximum.reduceat(np.hypot(*drawn.points.T), drawn.first)
+    doubt = np.flatnonzero(near & (reach >= WELL_INSIDE * inner))
+    return list(zip(doubt.tolist(), beside[doubt].tolist(), strict=True))

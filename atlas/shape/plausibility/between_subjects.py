@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -93,16 +94,17 @@ def _rigid_rms(one: np.ndarray, other: np.ndarray) -> float:
 
 def _shared_files(subjects: tuple[Subject, ...], pairs: set[tuple[str, str]]) -> list[Finding]:
     """Structures that two subjects have point for point, wherever they stand."""
-    owners: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
+    owners: dict[bytes, list[tuple[Subject, int]]] = defaultdict(list)
     for subject in subjects:
-        for place, points in _structures(subject):
-            # Trailing bits differ where a file was written again.
-            owners[np.round(points, 4).tobytes()].append((subject.id, place))
+        for number, trace in enumerate(_traces(subject)):
+            owners[trace].append((subject, number))
     shared: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    # Names take time to make, and hardly any is asked for.
+    named = cache(_places)
     for holders in owners.values():
-        for (first, place), (second, other) in combinations(holders, 2):
-            if first != second and tuple(sorted((first, second))) not in pairs:
-                shared[first, second].append((place, other))
+        for (one, here), (two, there) in combinations(holders, 2):
+            if one.id != two.id and tuple(sorted((one.id, two.id))) not in pairs:
+                shared[one.id, two.id].append((named(one)[here], named(two)[there]))
     findings = []
     for (first, second), places in shared.items():
         for place, other in _collapsed(places):
@@ -131,13 +133,21 @@ def _copy(subject: str, place: str, of: str) -> Finding:
     )
 
 
-def _structures(subject: Subject) -> list[tuple[str, np.ndarray]]:
-    found = [(f"root {k.level} {k.side}", p) for k, p in subject.roots.items()]
-    found += [(f"ganglion {k.level} {k.side}", g) for k, g in subject.ganglia.items()]
+def _traces(subject: Subject) -> list[bytes]:
+    """The points of every structure of a subject, in the order of :func:`_places`."""
+    ganglia = [point[None] for point in subject.ganglia.values()]
+    structures = [*subject.roots.values(), *ganglia, *subject.dura, *subject.cord]
+    ends = np.cumsum([len(points) for points in structures])[:-1]
+    # Trailing bits differ where a file was written again.
+    rounded = np.round(np.concatenate(structures), 4)
+    return [points.tobytes() for points in np.split(rounded, ends)]
+
+
+def _places(subject: Subject) -> list[str]:
+    found = [f"root {k.level} {k.side}" for k in subject.roots]
+    found += [f"ganglion {k.level} {k.side}" for k in subject.ganglia]
     for kind in ("dura", "cord"):
-        found += [
-            (f"{kind} contour at z {c[:, 2].mean():.1f} mm", c) for c in getattr(subject, kind)
-        ]
+        found += [f"{kind} contour at z {c[:, 2].mean():.1f} mm" for c in getattr(subject, kind)]
     return found
 
 

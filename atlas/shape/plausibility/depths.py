@@ -58,6 +58,8 @@ def _where(doubt: np.ndarray, stack: ContourStack, points: np.ndarray, *, sign: 
 def _sound_stack(subject: Subject, kind: str, told: Collection[str]) -> ContourStack:
     """The stack without contours that are wrong themselves; all of it where few would be left."""
     contours = getattr(subject, kind)
+    if not any(place.startswith(f"{kind} contour ") for place in told):
+        return ContourStack.of(contours)
     sound = tuple(c for c in contours if f"{kind} contour at z {c[:, 2].mean():.1f} mm" not in told)
     return ContourStack.of(sound if len(sound) >= 4 else contours)
 
@@ -134,7 +136,8 @@ class ContourStack:
         normal = stack_axis(contours)
         plane = np.linalg.svd(normal[None])[2][1:]
         axes = np.concatenate([plane, normal[None]]).T
-        splines = ClosedSplines.through([contour @ axes for contour in contours])
+        ends = np.cumsum([len(contour) for contour in contours])[:-1]
+        splines = ClosedSplines.through(np.split(np.concatenate(contours) @ axes, ends))
         first, count = splines.first, splines.count
         after = np.arange(1, len(splines.points) + 1)
         after[first + count - 1] = first
@@ -189,9 +192,12 @@ class ContourStack:
         # A corner that stands again as its own successor changes neither distance nor side.
         first, count = self.splines.first[:, None], self.splines.count[:, None]
         which = first + np.minimum(np.arange(count.max()), count - 1)
+        local, nearest = local[within], nearest[within]
         depth = depths_in_polygons(local[:, :2], self.splines.points[which[nearest], :2])
         margin = self.bends[nearest] + ROUNDING_MM
-        return np.asarray(~within | (depth > margin if inside else depth < -margin))
+        sure = np.ones(len(points), dtype=bool)
+        sure[within] = depth > margin if inside else depth < -margin
+        return sure
 
     def _slices_of(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Points (n, 3) along the axes, the contour (n,) of each, and whether it is near enough."""

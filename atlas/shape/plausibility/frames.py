@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import compress
+
 import numpy as np
 
 from atlas.data.subject import LEVELS, Finding, RootKey, Severity
-from atlas.shape.plausibility.profile import Profile, Sections
+from atlas.shape.plausibility.profile import Profile, Sections, medians
 
 # Mean width of the sac, mm: 12.8 to 18.8 in the built-in cohort and warped copies of sub-03, 16.0
 # in sub-03 itself (Liu et al. 2024).  Less than half or twice that is another unit.
@@ -135,9 +137,10 @@ def single_file_findings(profile: Profile) -> tuple[list[Finding], set[str]]:
         Nothing more needs to be said of these.
     """
     findings = []
-    for kind, places in (("root", profile.roots), ("ganglion", profile.ganglia)):
-        for key, points in places.items():
-            findings += _elsewhere(profile, f"{kind} {key.level} {key.side}", np.atleast_2d(points))
+    files = {f"root {k.level} {k.side}": points for k, points in profile.roots.items()}
+    files |= {f"ganglion {k.level} {k.side}": p[None] for k, p in profile.ganglia.items()}
+    for place in _far(profile, files):
+        findings += _elsewhere(profile, place, files[place])
     for stack in profile.stacks:
         aside = np.linalg.norm(stack.centres - profile.axis_at(stack.heights), axis=1)
         odd = (aside > ELSEWHERE_MM / 2) | (np.abs(np.log(stack.radii + 1e-12)) > np.log(20))
@@ -197,13 +200,29 @@ def _elsewhere(
     ]
 
 
+def _far(profile: Profile, files: dict[str, np.ndarray]) -> list[str]:
+    """Which files (n, 3) lie farther from the sac than a bad trace."""
+    if not files:
+        return []
+    count = np.array([len(points) for points in files.values()])
+    first = np.cumsum(count) - count
+    together = np.concatenate(list(files.values()))
+    middles = np.stack([medians(column, first, count) for column in together.T], axis=1)
+    return list(compress(files, _distances(profile, middles) > ELSEWHERE_MM))
+
+
 def _distance(profile: Profile, points: np.ndarray) -> float:
     """How far the middle point of a file lies from the sac's middle line, run on below, mm."""
-    middle = np.median(points, axis=0)
+    return float(_distances(profile, np.median(points, axis=0)[None])[0])
+
+
+def _distances(profile: Profile, middles: np.ndarray) -> np.ndarray:
+    """As :func:`_distance`, (n,) mm, of middle points (n, 3)."""
+    heights = middles[:, 2]
     top, bottom = profile.dura.heights.max(), profile.dura.heights.min()
     length = top - bottom
-    beyond = max(middle[2] - top, (bottom - length * 1.5) - middle[2], 0.0)
-    aside = np.linalg.norm(middle[:2] - profile.axis_at(middle[2:])[0])
+    beyond = np.maximum(np.maximum(heights - top, (bottom - length * 1.5) - heights), 0.0)
+    aside = np.linalg.norm(middles[:, :2] - profile.axis_at(heights), axis=1)
     # Below the sac its line is not known: a pose of a few degrees and the sacrum's curve add up.
-    aside -= max(bottom - middle[2], 0.0) * 0.35
-    return float(np.hypot(max(aside, 0.0), beyond))
+    aside -= np.maximum(bottom - heights, 0.0) * 0.35
+    return np.hypot(np.maximum(aside, 0.0), beyond)

@@ -82,34 +82,41 @@ def _wrong_side(profile: Profile, ganglia: dict[RootKey, np.ndarray]) -> list[Fi
         if all(RootKey(level, side) in ganglia for side in SIDES)
     }
     away: dict[RootKey, float] = {}
-    for key, point in ganglia.items():
-        others = np.array([m for level, m in pairs.items() if level != key.level])
+    for level in dict.fromkeys(key.level for key in ganglia):
+        others = np.array([middle for other, middle in pairs.items() if other != level])
         if len(others) >= 3:
-            outward = 1.0 if key.side == "left" else -1.0
-            away[key] = outward * (point[0] - _middle_at(others, point[2]))
-    for key, own in away.items():
+            own = {key: point for key, point in ganglia.items() if key.level == level}
+            middles = _middles_at(others, np.array([point[2] for point in own.values()]))
+            for (key, point), middle in zip(own.items(), middles.tolist(), strict=True):
+                outward = 1.0 if key.side == "left" else -1.0
+                away[key] = outward * (point[0] - middle)
+    for key in [key for key in ganglia if key in away]:
+        own_side = away[key]
         partner = RootKey(key.level, "right" if key.side == "left" else "left")
         # Both beyond the midline are swapped, which is said elsewhere.
-        if own < OWN_SIDE_MM and not away.get(partner, np.inf) < -OWN_SIDE_MM:
+        if own_side < OWN_SIDE_MM and not away.get(partner, np.inf) < -OWN_SIDE_MM:
             findings.append(
                 profile.finding(
                     Severity.ERROR,
                     "ganglion-wrong-side",
                     _name(key),
                     f"expected the ganglion on the {key.side} of the midline between the other "
-                    f"levels' ganglia, got it {-own:.1f} mm beyond; correct or exclude it",
+                    f"levels' ganglia, got it {-own_side:.1f} mm beyond; correct or exclude it",
                 )
             )
     return findings
 
 
-def _middle_at(middles: np.ndarray, height: float) -> float:
-    """Left coordinate of the midline at a height, by Theil's line (1950) through (n, 3) middles."""
+def _middles_at(middles: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """Left coordinates (h,) of the midline at heights, by Theil's line (1950) through middles.
+
+    These are (n, 3); the line has the median of all slopes, and of all intercepts.
+    """
     i, j = np.triu_indices(len(middles), 1)
     run = middles[j, 2] - middles[i, 2]
     apart = np.abs(run) > 1e-6
     slope = float(np.median((middles[j, 0] - middles[i, 0])[apart] / run[apart]))
-    return float(np.median(middles[:, 0] + slope * (height - middles[:, 2])))
+    return np.median(middles[:, 0] + slope * (heights[:, None] - middles[:, 2]), axis=1)
 
 
 def _misplaced(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,8 @@ class Sections:
         Median height, mm along rostral.
     radii : (n,) float
         Of the circle of the same area, mm.
-    native_z : (n,) float
-        Mean LPS z, mm, as findings name the contour.
+    drawn : tuple of (k, 3) float
+        The contours as they were drawn, LPS mm.
     spacing_mm : float
         Distance of slices: the median of the distances that are no doubling, mm.
     """
@@ -36,7 +37,7 @@ class Sections:
     centres: np.ndarray
     heights: np.ndarray
     radii: np.ndarray
-    native_z: np.ndarray
+    drawn: tuple[np.ndarray, ...]
     spacing_mm: float
 
     @classmethod
@@ -46,20 +47,32 @@ class Sections:
         first = np.cumsum(count) - count
         together = np.concatenate([np.empty((0, 3)), *contours]) @ axes
         areas, centres = _areas_centroids(together[:, :2], first, count)
-        heights = _medians(together[:, 2], first, count)
+        heights = medians(together[:, 2], first, count)
         return cls(
             kind,
             tuple(np.split(together, first[1:])) if len(count) else (),
             centres,
             heights,
             np.sqrt(areas / np.pi),
-            np.array([c[:, 2].mean() for c in contours]),
+            contours,
             _spacing(heights),
         )
 
+    def native_z(self, i: int) -> float:
+        """Mean LPS z of contour ``i``, mm, as findings name it."""
+        return float(self.drawn[i][:, 2].mean())
+
     def place(self, i: int) -> str:
         """How findings name contour ``i``."""
-        return f"{self.kind} contour at z {self.native_z[i]:.1f} mm"
+        return f"{self.kind} contour at z {self.native_z(i):.1f} mm"
+
+    def without(self, excused: Collection[str]) -> np.ndarray:
+        """Contours (k,) whose places are not among those excused."""
+        every = np.arange(len(self.heights))
+        # Nearly always none is, and names take time to make.
+        if not any(place.startswith(f"{self.kind} contour ") for place in excused):
+            return every
+        return every[[self.place(i) not in excused for i in every.tolist()]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +118,7 @@ class Profile:
             roots,
             {key: point @ axes for key, point in subject.ganglia.items()},
             axis,
-            {key: _angle_deg(key, points, axis) for key, points in roots.items()},
+            _angles_deg(roots, axis),
         )
 
     @property
@@ -146,7 +159,7 @@ def _areas_centroids(
     return np.abs(twice) / 2, np.where(sound[:, None], centroids, means)
 
 
-def _medians(values: np.ndarray, first: np.ndarray, count: np.ndarray) -> np.ndarray:
+def medians(values: np.ndarray, first: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Medians (g,) of values (m,) of groups that stand one after the other."""
     ordered = values[np.lexsort((values, np.repeat(np.arange(len(count)), count)))]
     return np.asarray((ordered[first + (count - 1) // 2] + ordered[first + count // 2]) / 2)
@@ -166,10 +179,16 @@ def _smooth_axis(dura: Sections) -> np.ndarray:
     return np.column_stack([dura.heights[order], np.median(windows, axis=2)])
 
 
-def _angle_deg(key: RootKey, points: np.ndarray, axis: np.ndarray) -> float:
+def _angles_deg(roots: dict[RootKey, np.ndarray], axis: np.ndarray) -> dict[RootKey, float]:
+    if not roots:
+        return {}
+    count = np.array([len(points) for points in roots.values()])
+    points = np.concatenate(list(roots.values()))
     away = points[:, :2] - _on(axis, points[:, 2])
-    outward = 1.0 if key.side == "left" else -1.0
-    return float(np.degrees(np.median(np.arctan2(outward * away[:, 0], away[:, 1]))))
+    outward = np.repeat([1.0 if key.side == "left" else -1.0 for key in roots], count)
+    angles = np.arctan2(outward * away[:, 0], away[:, 1])
+    middle = np.degrees(medians(angles, np.cumsum(count) - count, count))
+    return dict(zip(roots, middle.tolist(), strict=True))
 
 
 def _on(axis: np.ndarray, heights: np.ndarray) -> np.ndarray:

@@ -36,9 +36,9 @@ def slice_findings(profile: Profile, excused: Collection[str] = ()) -> list[Find
     """
     findings = []
     for stack in profile.stacks:
-        used = [i for i in range(len(stack.heights)) if stack.place(i) not in excused]
+        used = stack.without(excused)
         if len(used) >= 4:
-            findings += _grid_findings(profile, stack, np.array(used))
+            findings += _grid_findings(profile, stack, used)
             findings += _copied(profile, stack)
     return findings + _between_stacks(profile)
 
@@ -143,7 +143,7 @@ def _doubled(profile: Profile, stack: Sections, i: int, j: int) -> Finding:
         "doubled-contour",
         stack.place(j),
         f"expected one {stack.kind} contour a slice, got two at z "
-        f"{stack.native_z[i]:.1f} mm; keep one",
+        f"{stack.native_z(i):.1f} mm; keep one",
     )
 
 
@@ -151,7 +151,7 @@ def _missing(profile: Profile, stack: Sections, i: int, j: int, count: int) -> F
     return profile.finding(
         Severity.WARNING,
         "missing-slice",
-        f"{stack.kind} between z {stack.native_z[i]:.1f} and {stack.native_z[j]:.1f} mm",
+        f"{stack.kind} between z {stack.native_z(i):.1f} and {stack.native_z(j):.1f} mm",
         f"expected a contour every {stack.spacing_mm:.2f} mm, got {count} missing here; the gap is "
         "bridged smoothly: trace it or accept the bridge",
     )

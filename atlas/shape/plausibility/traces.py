@@ -82,21 +82,22 @@ def trace_findings(
     """
     findings = copied_structures(profile)
     slices = _sure_slices(profile)
+    places = _shares_out_of_place(profile)
     for key, points in profile.roots.items():
         if _name(key) in excused:
             continue
         along = _along(profile, key, points)
         disturbed = any(f.rule in DISTURBING for f in along)
-        whole = [] if disturbed else _misplaced(profile, key, points)
+        whole = [] if disturbed else _misplaced(profile, key, *places[key])
         findings += whole or [*_wrong_side(profile, key), *along]
         if not whole and not disturbed:
             known = slices.get(key)
             findings += (
                 _off_slice(profile, key, points) if known is None else _steps(profile, key, known)
             )
-    places = {f.place for f in findings if f.rule in SETTLING}
+    settled = {f.place for f in findings if f.rule in SETTLING}
     # Beyond a jump every point lies on another structure.
-    return findings, places | {f.place.split(" at ")[0] for f in findings if f.rule == "root-jump"}
+    return findings, settled | {f.place.split(" at ")[0] for f in findings if f.rule == "root-jump"}
 
 
 def _name(key: RootKey) -> str:
@@ -107,8 +108,14 @@ def _at(profile: Profile, key: RootKey, i: int) -> str:
     return f"{_name(key)} at z {profile.subject.roots[key][i, 2]:.1f} mm"
 
 
-def _misplaced(profile: Profile, key: RootKey, points: np.ndarray) -> list[Finding]:
-    """The whole trace beside the sac: by the radius of the sac's circle, quick and coarse."""
+def _shares_out_of_place(profile: Profile) -> dict[RootKey, tuple[float, float]]:
+    """Shares of the points of each root outside the sac and deep in the cord.
+
+    By the radius of the sac's circle, quick and coarse.
+    """
+    if not profile.roots:
+        return {}
+    points = np.concatenate(list(profile.roots.values()))
     order = np.argsort(profile.dura.heights)
     radius = np.interp(points[:, 2], profile.dura.heights[order], profile.dura.radii[order])
     away = np.linalg.norm(points[:, :2] - profile.axis_at(points[:, 2]), axis=1)
@@ -116,7 +123,17 @@ def _misplaced(profile: Profile, key: RootKey, points: np.ndarray) -> list[Findi
     beyond = away - 1.14 * radius
     beside = np.maximum(beyond, points[:, 2] - profile.dura.heights.max())
     beside = np.maximum(beside, profile.dura.heights.min() - points[:, 2])
-    outside, inside = (beside > OUTSIDE_MM).mean(), _deep_in_cord(profile, points).mean()
+    cuts = np.cumsum([len(root) for root in profile.roots.values()])[:-1]
+    outside = np.split(beside > OUTSIDE_MM, cuts)
+    inside = np.split(_deep_in_cord(profile, points), cuts)
+    return {
+        key: (float(out.mean()), float(deep.mean()))
+        for key, out, deep in zip(profile.roots, outside, inside, strict=True)
+    }
+
+
+def _misplaced(profile: Profile, key: RootKey, outside: float, inside: float) -> list[Finding]:
+    """The whole trace beside the sac."""
     if outside <= OUTSIDE_SHARE and inside <= INSIDE_SHARE:
         return []
     return [
@@ -257,6 +274,9 @@ def _jump(points: np.ndarray) -> tuple[int, float] | None:
     """Where a trace steps aside and stays there: index before the step, and mm."""
     steps = np.diff(points[:, :2], axis=0)
     if len(steps) < 2 * AROUND:
+        return None
+    # No step is farther from a median of steps than any two of them are apart.
+    if np.linalg.norm(np.ptp(steps, axis=0)) <= JUMP_MM:
         return None
     # A single step out of nine does not move their median by much.
     padded = np.concatenate([steps[AROUND:0:-1], steps, steps[-2 : -2 - AROUND : -1]])
