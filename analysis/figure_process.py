@@ -28,7 +28,8 @@ from analysis.figures.build_figures import draw_figures, pack, shown, unpack, wr
 
 if TYPE_CHECKING:
     from atlas.data.dataset import Dataset
-    from atlas.store import Atlas
+    from atlas.shape.alignment import Alignment
+    from atlas.shape.model import ShapeModel
 
 # The path is that of the parent: the working folder may hold another package of our name.
 CHILD = """
@@ -39,7 +40,7 @@ draw_for_parent()
 """
 
 Finish = Callable[[Path], list[Path]]
-Begin = Callable[["Atlas", "Dataset"], Finish]
+Begin = Callable[["Alignment", "ShapeModel", "Dataset"], Finish]
 
 
 @contextmanager
@@ -51,8 +52,8 @@ def figures_beside() -> Iterator[Begin]:
     Yields
     ------
     callable
-        Of atlas and dataset; begins to draw, and returns a callable that, given the folder of the
-        atlas, writes ``figures/`` in it and returns the files.
+        Of alignment, model and dataset; begins to draw, and returns a callable that, given the
+        folder of the atlas, writes ``figures/`` in it and returns the files.
 
     Notes
     -----
@@ -69,8 +70,8 @@ def figures_beside() -> Iterator[Begin]:
             # The last to come is the first to go: the thread waits for the process.
             stack.callback(process.kill)
 
-        def begin(atlas: Atlas, dataset: Dataset) -> Finish:
-            what = shown(atlas, dataset)
+        def begin(alignment: Alignment, model: ShapeModel, dataset: Dataset) -> Finish:
+            what = shown(alignment, model, dataset)
             drawn = thread.submit(_ask, process, pack(what)) if process is not None else None
             return lambda out: write_pictures(_received(drawn) or draw_figures(what), out)
 

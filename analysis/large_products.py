@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from analysis.figures.build_figures import SAID, Shown, draw_figures, write_pictures
+from analysis.figures.build_figures import Shown, draw_figures, write_pictures
 from analysis.morphometry import MEASURES, unit
 from analysis.morphometry.surveyed import GROUNDS
 from analysis.products import COLUMNS, describe_columns, write_table_folder
@@ -190,6 +190,6 @@ def write_large_figures(build: LargeBuild, out: Path) -> list[Path]:
     subject, _ = first.read()
     assert subject is not None  # the survey refused what cannot be read
     place = atlas.alignment.rotation[0], atlas.alignment.translation[0]
-    said = {name: atlas.provenance[name] for name in SAID}
+    said = {name: atlas.provenance[name] for name in ("anchor", "notice")}
     what = Shown(atlas.model, said, subject.id, subject_anatomy(subject).moved(*place))
     return write_pictures(draw_figures(what), out)

@@ -14,7 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from atlas.data.dataset import Dataset, DatasetError, read_dataset, survey_dataset
+from atlas.data.dataset import (
+    Dataset,
+    DatasetError,
+    read_dataset,
+    refuse_errors,
+    survey_dataset,
+)
 from atlas.data.exclusions import exclude
 from atlas.data.subject import Finding, Severity
 from atlas.files import OutputError, new_folder, write_file
@@ -25,10 +31,11 @@ from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import surfaces
 from atlas.provenance import Inputs, provenance
 from atlas.registered import registered
-from atlas.shape.alignment import align
+from atlas.shape.alignment import Alignment, align
 from atlas.shape.estimation import fit_shape_model
 from atlas.shape.field_of_view import field_of_view_findings
 from atlas.shape.landmarks import place_landmarks
+from atlas.shape.model import ShapeModel
 from atlas.shape.plausibility import find_implausible
 from atlas.stages import Stage, quiet
 from atlas.store import Atlas, Settings, load_atlas, save_atlas
@@ -110,22 +117,44 @@ def build_atlas(
         Too few subjects, or landmarks missing where they must not be.
     """
     settings = settings or Settings()
-    findings = check_dataset(dataset)
-    if any(f.severity is Severity.ERROR for f in findings):
-        raise DatasetError(findings)
+    return _checked(dataset, *_fitted(dataset, settings), settings, seed=seed)
+
+
+def _fitted(dataset: Dataset, settings: Settings) -> tuple[Alignment, ShapeModel]:
+    """Alignment and model of a group that is yet to be checked against anatomy."""
+    if any(f.severity is Severity.ERROR for f in dataset.findings):
+        raise DatasetError(check_dataset(dataset))
     pose: dict[str, Any] = {
         "anchor": settings.anchor,
         "rotation": settings.rotation,
         "scale": settings.scale,
         "weights": settings.weights,
     }
-    landmarks = place_landmarks(dataset, settings.scheme)
-    if settings.slide is not None:
-        from atlas.shape.sliding import slide_landmarks
+    try:
+        landmarks = place_landmarks(dataset, settings.scheme)
+        if settings.slide is not None:
+            from atlas.shape.sliding import slide_landmarks
 
-        landmarks = slide_landmarks(dataset, landmarks, criterion=settings.slide, **pose).landmarks
-    alignment = align(landmarks, **pose)
-    model = fit_shape_model(alignment, bridged=settings.bridged)
+            slid = slide_landmarks(dataset, landmarks, criterion=settings.slide, **pose)
+            landmarks = slid.landmarks
+        alignment = align(landmarks, **pose)
+        return alignment, fit_shape_model(alignment, bridged=settings.bridged)
+    except Exception:
+        # What is wrong with the annotations says more than what fails because of it.
+        refuse_errors(check_dataset(dataset))
+        raise
+
+
+def _checked(
+    dataset: Dataset,
+    alignment: Alignment,
+    model: ShapeModel,
+    settings: Settings,
+    *,
+    seed: int | None,
+) -> Atlas:
+    """The atlas of a group, unless it breaks the rules of anatomy."""
+    findings = refuse_errors(check_dataset(dataset))
     findings += field_of_view_findings(dataset, alignment, model)
     history = provenance(Inputs.of(dataset), findings, anchor=alignment.anchor, seed=seed)
     return Atlas(model, alignment, settings, history)
@@ -180,8 +209,11 @@ def build(
         stage("reading annotations")
         dataset = exclude(survey_dataset(path), exclusions)
         stage("aligning and fitting")
-        atlas = build_atlas(dataset, settings, seed=seed)
-        begun = {name: begin(atlas, dataset) for name, begin in beside.items()}
+        fitted = _fitted(dataset, settings)
+        # What is made beside may begin now; the checks take a while.
+        begun = {name: begin(*fitted, dataset) for name, begin in beside.items()}
+        stage("checking")
+        atlas = _checked(dataset, *fitted, settings, seed=seed)
         folder = stack.enter_context(new_folder(Path(out), proof=PROOF))
         stage("writing the model")
         save_atlas(atlas, folder / "model.h5")

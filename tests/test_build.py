@@ -10,7 +10,8 @@ import specimens
 import trimesh
 
 from atlas.build import build, build_atlas
-from atlas.data.dataset import Dataset, DatasetError, read_dataset
+from atlas.data.dataset import DatasetError, read_dataset
+from atlas.data.subject import Finding, RootKey, Severity
 from atlas.files import OutputError
 from atlas.provenance import ATTRIBUTION, DISCLAIMER
 from atlas.store import Settings, load_atlas, save_atlas
@@ -135,20 +136,43 @@ def test_a_folder_of_somebody_else_is_not_replaced(cohort, tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "ten years of work"
 
 
-def test_swapped_sides_are_refused_by_name():
-    dataset = specimens.make_dataset(3)
-    other = dataset.subjects[1]
+def with_swapped_sides(dataset):
     swap = {"left": "right", "right": "left"}
-    swapped = type(other)(
-        other.id,
-        other.dura,
-        other.cord,
-        roots={(k.level, swap[k.side]): v for k, v in other.roots.items()},
-        ganglia={(k.level, swap[k.side]): v for k, v in other.ganglia.items()},
-    )
-    group = Dataset("group", (dataset.subjects[0], swapped, dataset.subjects[2]))
+    first, second, *rest = dataset.subjects
+    parts = {
+        kind: {RootKey(k.level, swap[k.side]): v for k, v in getattr(second, kind).items()}
+        for kind in ("roots", "ganglia")
+    }
+    return replace(dataset, subjects=(first, replace(second, **parts), *rest))
+
+
+def test_swapped_sides_are_refused_by_name():
     with pytest.raises(DatasetError, match=r"^sub-02: expected left roots and ganglia at larger x"):
-        build_atlas(group)
+        build_atlas(with_swapped_sides(specimens.make_dataset(3)))
+
+
+@pytest.mark.parametrize("stage", ["place_landmarks", "align", "fit_shape_model"])
+def test_what_is_wrong_with_annotations_is_said_before_what_fails_because_of_it(
+    stage, cohort, monkeypatch
+):
+    def fails(*_given, **_named):
+        raise ValueError("of a later stage")
+
+    dataset = read_dataset(cohort)
+    monkeypatch.setattr(f"atlas.build.{stage}", fails)
+    with pytest.raises(DatasetError, match=r"^sub-02: expected left roots and ganglia at larger x"):
+        build_atlas(with_swapped_sides(dataset))
+    with pytest.raises(ValueError, match="of a later stage"):
+        build_atlas(dataset)
+
+
+def test_files_that_cannot_be_read_are_said_together_with_what_breaks_anatomy(cohort):
+    dataset = with_swapped_sides(read_dataset(cohort))
+    unread = Finding(Severity.ERROR, "unreadable", "sub-09", "", "expected JSON, got nothing")
+    with pytest.raises(DatasetError) as caught:
+        build_atlas(replace(dataset, findings=(unread,)))
+    named = {f.subject for f in caught.value.findings if f.severity is Severity.ERROR}
+    assert named == {"sub-02", "sub-09"}
 
 
 def test_the_notice_of_generated_subjects_reaches_the_provenance(tmp_path):

@@ -59,7 +59,7 @@ def started(monkeypatch):
 
 def draw_beside(atlas, dataset, out):
     with figures_beside() as begin:
-        paths = begin(atlas, dataset)(out)
+        paths = begin(atlas.alignment, atlas.model, dataset)(out)
     return {path.name: path.read_bytes() for path in paths}
 
 
@@ -84,7 +84,7 @@ def test_figures_have_the_same_bytes_in_either_process(
 
 
 def test_what_is_shown_comes_through_a_pipe_as_it_is(atlas, dataset):
-    one = shown(atlas, dataset)
+    one = shown(atlas.alignment, atlas.model, dataset)
     two = unpack(pack(one))
     assert two.model.scheme == one.model.scheme
     assert (two.model.noise, two.model.n_subjects) == (one.model.noise, one.model.n_subjects)
@@ -134,7 +134,7 @@ def test_a_build_that_fails_ends_the_process(asked, atlas, dataset, started):
     def fail():
         with figures_beside() as begin:
             if asked:
-                begin(atlas, dataset)
+                begin(atlas.alignment, atlas.model, dataset)
             raise KeyError("of the build")
 
     with pytest.raises(KeyError, match="of the build"):
@@ -149,7 +149,7 @@ def test_a_process_whose_parent_is_gone_ends_by_itself(atlas, dataset):
     answer, _ = unasked.communicate(timeout=60)
     assert (unasked.returncode, answer) == (1, b"")
     asked = start_child(stdin=subprocess.PIPE)
-    asked.stdin.write(pack(shown(atlas, dataset)))
+    asked.stdin.write(pack(shown(atlas.alignment, atlas.model, dataset)))
     asked.stdin.close()
     asked.stdout.close()
     assert asked.wait(timeout=60) != 0

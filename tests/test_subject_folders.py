@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import specimens
 
-from atlas.data.dataset import DatasetError, read_dataset, survey_dataset
+from atlas.data.dataset import DatasetError, read_dataset, refuse_errors, survey_dataset
 from atlas.data.exclusions import ExclusionError
-from atlas.large.subject_folders import count_subjects, leave_out, list_subjects, refuse_errors
+from atlas.large.subject_folders import count_subjects, leave_out, list_subjects
 
 
 @pytest.fixture(scope="module")

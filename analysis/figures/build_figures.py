@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from atlas.data.dataset import Dataset
-    from atlas.store import Atlas
+    from atlas.shape.alignment import Alignment
 
 FIGURE_MODES = 3
-# What captions say of where an atlas comes from.
-SAID = ("anchor", "notice")
 # Of a model and of an anatomy, what is an array by itself.
 MODEL_ARRAYS = ("mean", "modes", "variance", "weights", "noise_share")
 TUBES, BY_ROOT = ("dura", "cord"), ("roots", "ganglia")
@@ -53,15 +51,15 @@ class Shown:
     subject: Anatomy
 
 
-def shown(atlas: Atlas, dataset: Dataset) -> Shown:
-    """What to show of an atlas: its model, and the first subject of its dataset."""
+def shown(alignment: Alignment, model: ShapeModel, dataset: Dataset) -> Shown:
+    """What to show of a group: its model, and the first subject of its dataset."""
     from atlas.shape.landmarks import subject_anatomy
 
     subject = dataset.subjects[0]
-    index = atlas.alignment.landmarks.subject_ids.index(subject.id)
-    place = atlas.alignment.rotation[index], atlas.alignment.translation[index]
-    said = {name: atlas.provenance[name] for name in SAID}
-    return Shown(atlas.model, said, subject.id, subject_anatomy(subject).moved(*place))
+    index = alignment.landmarks.subject_ids.index(subject.id)
+    place = alignment.rotation[index], alignment.translation[index]
+    said = {"anchor": alignment.anchor, "notice": dataset.notice}
+    return Shown(model, said, subject.id, subject_anatomy(subject).moved(*place))
 
 
 def draw_figures(what: Shown) -> Iterator[tuple[str, bytes]]:

@@ -113,9 +113,16 @@ def read_dataset(path: str | Path, *, optional: Collection[str] = ()) -> Dataset
         Any error among the findings; all of them are shown together.
     """
     dataset = survey_dataset(path, optional=optional)
-    if any(f.severity is Severity.ERROR for f in dataset.findings):
-        raise DatasetError(dataset.findings)
+    refuse_errors(dataset.findings)
     return dataset
+
+
+def refuse_errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings, unless one is an error: then all of them as one refusal."""
+    found = tuple(findings)
+    if any(f.severity is Severity.ERROR for f in found):
+        raise DatasetError(found)
+    return found
 
 
 def survey_dataset(path: str | Path, *, optional: Collection[str] = ()) -> Dataset:

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from atlas.data.dataset import refuse_errors
 from atlas.data.subject import Finding, Severity
 from atlas.large.kept_fits import KeptFits
 from atlas.large.landmark_file import LandmarkFile, new_landmark_file
-from atlas.large.subject_folders import FolderListing, SubjectFolder, refuse_errors
+from atlas.large.subject_folders import FolderListing, SubjectFolder
 from atlas.large.workers import Workers
 from atlas.shape.bridging import HiddenError, combined_roughness, subject_hidden_error
 from atlas.shape.field_of_view import FieldOfView, field_of_view

@@ -174,14 +174,6 @@ def leave_out(listing: FolderListing, names: Iterable[str]) -> FolderListing:
     return replace(listing, folders=folders, exclusions=wanted)
 
 
-def refuse_errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings, unless one is an error: then all of them as one refusal."""
-    found = tuple(findings)
-    if any(f.severity is Severity.ERROR for f in found):
-        raise DatasetError(found)
-    return found
-
-
 def _subject_names(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
