@@ -17,13 +17,12 @@ import numpy as np
 from atlas.data.dataset import (
     Dataset,
     DatasetError,
-    read_dataset,
     refuse_errors,
     survey_dataset,
 )
 from atlas.data.exclusions import exclude
 from atlas.data.subject import Finding, Severity
-from atlas.files import OutputError, new_folder, write_file
+from atlas.files import new_folder, write_file
 from atlas.large.resources import Resources
 from atlas.large.subject_folders import FolderListing, count_subjects, leave_out, list_subjects
 from atlas.mesh.formats import write_surfaces
@@ -47,9 +46,6 @@ PRODUCTS = "atlas.products"
 LARGE_PRODUCTS = "atlas.large_products"
 SURVEY_MEASURES = "atlas.survey_measures"
 PRODUCTS_BESIDE = "atlas.products_beside"
-EVALUATIONS = "atlas.evaluations"
-REPORTS = "atlas.reports"
-CHECK_REPORTS = "atlas.check_reports"
 PROOF = "provenance.json"
 MESH_MODES = 3
 MESH_SD = 2.0
@@ -60,37 +56,6 @@ Product = Callable[[Atlas, Dataset, Path], Iterable[Path]]
 def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
     """Everything found about a dataset: while reading, and against anatomy."""
     return (*dataset.findings, *find_implausible(dataset))
-
-
-def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], out: str | Path) -> None:
-    """Write what was found as one page: everything registered under ``atlas.check_reports``.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    findings : tuple of Finding
-        Of :func:`check_dataset`.
-    out : str or Path
-        An HTML file; an earlier one is replaced.
-
-    Raises
-    ------
-    OutputError
-        Nothing is registered, or the place is no file that can be written.
-    """
-    writers = registered(CHECK_REPORTS)
-    if not writers:
-        raise OutputError(
-            f"{out}: expected a package that writes reports of a check (entry points "
-            f"{CHECK_REPORTS!r}), got none; install lumbosacral-atlas again"
-        )
-    if Path(out).is_dir() or not Path(out).absolute().parent.is_dir():
-        raise OutputError(
-            f"{out}: expected a file in a folder that is there, got "
-            f"{'a folder' if Path(out).is_dir() else 'no such folder'}; give another path"
-        )
-    for entry in writers:
-        entry.load()(dataset, findings, Path(out))
 
 
 def build_atlas(
@@ -290,62 +255,6 @@ def build_demo(out: str | Path, *, seed: int = 1, stage: Stage = quiet) -> Atlas
         stage("making the built-in cohort")
         write_surrogate_cohort(folder / "cohort", seed=seed)
         return build(folder / "cohort", folder / "atlas", seed=seed, stage=stage)
-
-
-def evaluate(
-    model: str | Path,
-    dataset: str | Path | None,
-    out: str | Path,
-    *,
-    stage: Stage = quiet,
-) -> None:
-    """Write how good an atlas is: everything registered under ``atlas.evaluations``.
-
-    Parameters
-    ----------
-    model : str or Path
-        As :func:`atlas.load_atlas` takes it.
-    dataset : str or Path, optional
-        Of the same subjects, for what needs the annotations: the floor of their noise.
-    out : str or Path
-        A new folder, or that of an earlier evaluation, which is replaced.
-    stage : callable
-        As in :func:`build`.
-    """
-    atlas = load_atlas(model)
-    annotations = None
-    if dataset is not None:
-        annotations = exclude(read_dataset(dataset), atlas.provenance.get("exclusions", ()))
-    with new_folder(Path(out), proof=PROOF) as folder:
-        for entry in registered(EVALUATIONS):
-            stage(f"evaluating: {entry.name}")
-            entry.load()(atlas, annotations, folder)
-        document = json.dumps(dict(atlas.provenance), indent=2, ensure_ascii=False)
-        write_file(folder / PROOF, document + "\n")
-
-
-def report(
-    model: str | Path,
-    out: str | Path,
-    *,
-    only: Iterable[str] = (),
-    stage: Stage = quiet,
-) -> None:
-    """Write the reports of an atlas: everything registered under ``atlas.reports``.
-
-    Parameters
-    ----------
-    model : str or Path
-        As :func:`atlas.load_atlas` takes it.
-    out : str or Path
-        A new folder, or that of earlier reports, which is replaced.
-    only : iterable of str
-        Names of reports; all by default.
-    stage : callable
-        As in :func:`build`.
-    """
-    for entry in registered(REPORTS):
-        entry.load()(model, out, only=only, stage=stage)
 
 
 def write_meshes(atlas: Atlas, folder: Path) -> None:

@@ -8,10 +8,8 @@ JSON.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,6 +19,7 @@ from typing import Any
 
 from machine import machine
 from scaling_watch import EVERY_S, resident, tree
+from summaries import spread, tell
 
 from atlas.data.surrogate import write_surrogate_cohort
 
@@ -45,14 +44,7 @@ def run(command: list[str]) -> dict[str, float]:
 
 def summary(runs: list[dict[str, float]]) -> dict[str, Any]:
     """Median, least and most of each quantity."""
-    return {
-        name: {
-            "median": statistics.median(r[name] for r in runs),
-            "min": min(r[name] for r in runs),
-            "max": max(r[name] for r in runs),
-        }
-        for name in runs[0]
-    }
+    return {name: spread(run[name] for run in runs) for name in runs[0]}
 
 
 def main() -> None:
@@ -73,10 +65,7 @@ def main() -> None:
         }
         files = sum(len(names) for _, _, names in os.walk(folder / "cohort"))
     report = {"machine": machine(), "repeats": repeat, "files": files, **found}
-    text = json.dumps(report, indent=2)
-    print(text)
-    if wanted.json:
-        wanted.json.write_text(text + "\n", "utf-8")
+    tell(report, wanted.json)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,9 @@ of the process.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import resource
-import statistics
 import tempfile
 import time
 import tracemalloc
@@ -21,6 +19,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from summaries import spread, tell
 
 from atlas.data.dataset import read_dataset
 from atlas.data.surrogate import write_surrogate_cohort
@@ -100,12 +100,9 @@ def main() -> None:
         "triangles": triangles,
         "peak_process_mib": peak,
         "allocated_mib": peaks,
-        "seconds": {
-            stage: {"median": statistics.median(t), "min": min(t), "max": max(t)}
-            for stage, t in times.items()
-        },
+        "seconds": {stage: spread(seconds) for stage, seconds in times.items()},
     }
-    print(json.dumps(report, indent=2))
+    tell(report)
 
 
 if __name__ == "__main__":

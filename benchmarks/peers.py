@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from peers_environments import PEERS
 from peers_processes import EQUAL, THREADS
 from peers_rounds import ESSENTIAL, TASKS, Comparison, Conditions
 from peers_tables import markdown, write_markdown
+from summaries import write_json
 
 SIZES = "14x2500,200x2500,1000x1000,2000x1000"
 QUICK_SIZES = "14x250"
@@ -94,7 +94,7 @@ def main() -> None:
     options.sizes = options.sizes or sizes(QUICK_SIZES if options.quick else SIZES)
     for report in measured(options):
         if options.json:
-            options.json.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", "utf-8")
+            write_json(report, options.json)
     if options.markdown:
         write_markdown(options.markdown, report)
     if not (options.json or options.markdown):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from peers_data import Size
+from summaries import spread
 
 # Whose single run takes longer gets fewer of them, the first counted.
 SLOW_S, SLOW_REPEATS = 20.0, 3
@@ -73,14 +73,13 @@ class Row:
             "rounds": self.rounds,
             "peak_mib": self.peak_mib,
             "runs": len(counted),
-            "seconds": spread(list(counted.values())),
-            "cpu_seconds": spread([self.cpu_seconds[turn] for turn in counted]),
-            "times_this_package": spread(list(self.ratio.values())),
+            "seconds": _spread(counted.values()),
+            "cpu_seconds": _spread(self.cpu_seconds[turn] for turn in counted),
+            "times_this_package": _spread(self.ratio.values()),
         }
 
 
-def spread(values: Sequence[float]) -> dict[str, float] | None:
-    """Median and range; None of nothing."""
-    if not values:
-        return None
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+def _spread(values: Iterable[float]) -> dict[str, float] | None:
+    """None of nothing."""
+    known = list(values)
+    return spread(known) if known else None

@@ -8,14 +8,13 @@ Prints JSON: median and range over the repeats, samples a second.
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from machine import machine
+from summaries import spread, tell
 
 from atlas.build import build_atlas
 from atlas.data.dataset import read_dataset
@@ -33,11 +32,7 @@ def rates(run: Callable[[int], object], *, samples: int, repeats: int) -> dict[s
         begun = time.perf_counter()
         run(seed)
         measured.append(samples / (time.perf_counter() - begun))
-    return {
-        "median": round(statistics.median(measured), 1),
-        "least": round(min(measured), 1),
-        "most": round(max(measured), 1),
-    }
+    return {name: round(value, 1) for name, value in spread(measured).items()}
 
 
 def main() -> None:
@@ -78,7 +73,7 @@ def main() -> None:
                 samples=n,
                 repeats=repeats,
             )
-        print(json.dumps(result, indent=2))
+        tell(result)
 
 
 def built_in_model(work: Path) -> Path:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib.util
-import json
 import shutil
 import tempfile
 import time
@@ -29,6 +28,7 @@ from scaling_inputs import cohort, landmark_file, read_through
 from scaling_records import differences, exponents, is_equal, summed_up
 from scaling_tables import markdown, write_markdown
 from scaling_watch import Request, RunError, watched
+from summaries import write_json
 
 SIZES = "100,1000,10000"
 QUICK_SIZES, QUICK_FILES = "20,40", 3
@@ -210,8 +210,7 @@ def main() -> None:
         place = Place(folder, options.max_memory, options.repeats)
         for report in measured(options, place):
             if options.json:
-                text = json.dumps(report, indent=2, allow_nan=False)
-                options.json.write_text(text + "\n", "utf-8")
+                write_json(report, options.json)
     if options.markdown:
         write_markdown(options.markdown, report)
     if not (options.json or options.markdown):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from summaries import spread
 
 MODES = {
     "memory": "in memory",
@@ -49,12 +49,6 @@ def summed_up(runs: Sequence[dict[str, Any]], wanted: dict[str, Any]) -> dict[st
         "failure": "",
         **kept,
     }
-
-
-def spread(seconds: Iterable[float]) -> dict[str, float]:
-    """Median, least and most."""
-    values = list(seconds)
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def largest(memories: Iterable[dict[str, float] | None]) -> dict[str, float] | None:

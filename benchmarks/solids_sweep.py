@@ -7,7 +7,6 @@ model.h5 of a build; prints JSON, a row a shape; ``COLUMNS`` says what they mean
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from summaries import tell
 
 from atlas.errors import AtlasError
 from atlas.mesh.complexes import WallComplex, pinched_edges, unpaired_edges
@@ -141,10 +141,7 @@ def main() -> None:
     for name, anatomy in shapes(load_atlas(options.model), options.modes):
         rows.append(row(name, anatomy, options.extend_sac))
         print(name, rows[-1]["failure"] or "made", file=sys.stderr, flush=True)
-    text = json.dumps({"columns": COLUMNS, "rows": rows}, indent=2)
-    if options.out:
-        options.out.write_text(text + "\n")
-    print(text)
+    tell({"columns": COLUMNS, "rows": rows}, options.out)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ memory of the process.
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import tempfile
 import time
 from collections import defaultdict
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import machine, peak_memory_mib
+from summaries import spread, tell
 
 from atlas.build import check_dataset, write_meshes
 from atlas.data.dataset import read_dataset
@@ -64,15 +63,9 @@ def main() -> None:
         "machine": machine(),
         "repeats": repeat,
         "peak_mib": peak_memory_mib(),
-        "seconds": {
-            stage: {"median": statistics.median(t), "min": min(t), "max": max(t)}
-            for stage, t in times.items()
-        },
+        "seconds": {stage: spread(seconds) for stage, seconds in times.items()},
     }
-    text = json.dumps(report, indent=2)
-    print(text)
-    if wanted.json:
-        wanted.json.write_text(text + "\n", "utf-8")
+    tell(report, wanted.json)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ RANKS = {
     "shape_choice": 4,
     "sampling": 4,
     "build": 4,
+    "reports": 4,
     "compare": 4,
     "cli": 5,
     "__main__": 5,

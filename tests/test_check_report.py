@@ -11,8 +11,8 @@ import pytest
 import specimens
 from typer.testing import CliRunner
 
-import atlas.build
 import atlas.registered
+import atlas.reports
 from analysis.check_report import draw_finding, structure_of, write_check_report
 from atlas.cli import app
 from atlas.data.dataset import Dataset
@@ -33,11 +33,11 @@ def slipped():
 @pytest.fixture
 def registered(monkeypatch):
     entry = EntryPoint(
-        "page", "analysis.check_report:write_check_report", atlas.build.CHECK_REPORTS
+        "page", "analysis.check_report:write_check_report", atlas.reports.CHECK_REPORTS
     )
 
     def entry_points(*, group):
-        return [entry] if group == atlas.build.CHECK_REPORTS else []
+        return [entry] if group == atlas.reports.CHECK_REPORTS else []
 
     monkeypatch.setattr(atlas.registered, "entry_points", entry_points)
 

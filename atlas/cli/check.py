@@ -31,9 +31,10 @@ def check(
     --strict, anything but notes.
     """
     with plain_errors():
-        from atlas.build import check_dataset, write_check_report
+        from atlas.build import check_dataset
         from atlas.data.dataset import survey_dataset
         from atlas.data.subject import Severity
+        from atlas.reports import write_check_report
 
         dataset = survey_dataset(path)
         findings = check_dataset(dataset)

@@ -22,7 +22,7 @@ def evaluate(
 ) -> None:
     """Say how good an atlas is: generalisation, specificity, stability, prediction."""
     with plain_errors(), progress() as stage:
-        from atlas.build import evaluate as evaluate_folder
+        from atlas.reports import evaluate as evaluate_folder
 
         evaluate_folder(model, dataset, out, stage=stage)
     typer.echo(f"written to {out}")

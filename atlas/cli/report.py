@@ -22,7 +22,7 @@ def report(
 ) -> None:
     """Run the notebooks on an atlas: each as notebook and as one self-contained page."""
     with plain_errors(), progress() as stage:
-        from atlas.build import report as report_folder
+        from atlas.reports import report as report_folder
 
         report_folder(model, out, only=only or (), stage=stage)
     typer.echo(f"written to {out}; open {out}/index.html")

@@ -1,0 +1,111 @@
+"""What is written about an atlas or a dataset by packages that register themselves for it.
+
+Evaluations, reports and the page of a check live in packages that stand on this one, and so cannot
+be imported by it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from atlas.build import PROOF
+from atlas.data.dataset import Dataset, read_dataset
+from atlas.data.exclusions import exclude
+from atlas.data.subject import Finding
+from atlas.files import OutputError, new_folder, write_file
+from atlas.registered import registered
+from atlas.stages import Stage, quiet
+from atlas.store import load_atlas
+
+EVALUATIONS = "atlas.evaluations"
+REPORTS = "atlas.reports"
+CHECK_REPORTS = "atlas.check_reports"
+
+
+def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], out: str | Path) -> None:
+    """Write what was found as one page: everything registered under ``atlas.check_reports``.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    findings : tuple of Finding
+        Of :func:`atlas.build.check_dataset`.
+    out : str or Path
+        An HTML file; an earlier one is replaced.
+
+    Raises
+    ------
+    OutputError
+        Nothing is registered, or the place is no file that can be written.
+    """
+    writers = registered(CHECK_REPORTS)
+    if not writers:
+        raise OutputError(
+            f"{out}: expected a package that writes reports of a check (entry points "
+            f"{CHECK_REPORTS!r}), got none; install lumbosacral-atlas again"
+        )
+    if Path(out).is_dir() or not Path(out).absolute().parent.is_dir():
+        raise OutputError(
+            f"{out}: expected a file in a folder that is there, got "
+            f"{'a folder' if Path(out).is_dir() else 'no such folder'}; give another path"
+        )
+    for entry in writers:
+        entry.load()(dataset, findings, Path(out))
+
+
+def evaluate(
+    model: str | Path,
+    dataset: str | Path | None,
+    out: str | Path,
+    *,
+    stage: Stage = quiet,
+) -> None:
+    """Write how good an atlas is: everything registered under ``atlas.evaluations``.
+
+    Parameters
+    ----------
+    model : str or Path
+        As :func:`atlas.load_atlas` takes it.
+    dataset : str or Path, optional
+        Of the same subjects, for what needs the annotations: the floor of their noise.
+    out : str or Path
+        A new folder, or that of an earlier evaluation, which is replaced.
+    stage : callable
+        Called with the name of each stage as it begins.
+    """
+    atlas = load_atlas(model)
+    annotations = None
+    if dataset is not None:
+        annotations = exclude(read_dataset(dataset), atlas.provenance.get("exclusions", ()))
+    with new_folder(Path(out), proof=PROOF) as folder:
+        for entry in registered(EVALUATIONS):
+            stage(f"evaluating: {entry.name}")
+            entry.load()(atlas, annotations, folder)
+        document = json.dumps(dict(atlas.provenance), indent=2, ensure_ascii=False)
+        write_file(folder / PROOF, document + "\n")
+
+
+def report(
+    model: str | Path,
+    out: str | Path,
+    *,
+    only: Iterable[str] = (),
+    stage: Stage = quiet,
+) -> None:
+    """Write the reports of an atlas: everything registered under ``atlas.reports``.
+
+    Parameters
+    ----------
+    model : str or Path
+        As :func:`atlas.load_atlas` takes it.
+    out : str or Path
+        A new folder, or that of earlier reports, which is replaced.
+    only : iterable of str
+        Names of reports; all by default.
+    stage : callable
+        Called with the name of each stage as it begins.
+    """
+    for entry in registered(REPORTS):
+        entry.load()(model, out, only=only, stage=stage)
