@@ -32,8 +32,9 @@ from summaries import write_json
 
 SIZES = "100,1000,10000"
 QUICK_SIZES, QUICK_FILES = "20,40", 3
-# What is run in memory and with landmarks missing: larger groups would take long and show no more.
-IN_MEMORY_UP_TO = 1000
+# What is run in memory, with landmarks missing, and from files by one process alone: larger groups
+# would take long and show no more.
+IN_MEMORY_UP_TO = ALONE_FROM_FILES_UP_TO = 1000
 # A run that took longer is not repeated.
 REPEATED_WITHIN_S = 60.0
 # A cluster whose workers hold all blocks, so that the one that is killed has some to lose.
@@ -138,7 +139,8 @@ def plan(options: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
         return
     for size in options.sizes:
         if size <= options.files_up_to:
-            yield from (("files", mode, size) for mode in modes)
+            some = modes if size <= ALONE_FROM_FILES_UP_TO else modes[1:]
+            yield from (("files", mode, size) for mode in some)
 
 
 def measured(options: argparse.Namespace, place: Place) -> Iterator[dict[str, Any]]:

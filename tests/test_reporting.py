@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import html.parser
+import importlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +54,24 @@ def page_of(*outputs, source: str = "1") -> str:
 
 def test_the_notebooks_of_the_checkout_are_found():
     assert "population_atlas" in find_notebooks()
+
+
+def imported_names(notebook: Path):
+    """Module and name of everything a notebook takes from the packages."""
+    cells = [c.source for c in nbformat.read(notebook, 4).cells if c.cell_type == "code"]
+    nodes = [node for source in cells for node in ast.walk(ast.parse(source))]
+    return [
+        (node.module, alias.name)
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module.startswith(("atlas", "analysis"))
+        for alias in node.names
+    ]
+
+
+def test_what_notebooks_import_is_there():
+    names = [pair for place in find_notebooks().values() for pair in imported_names(place)]
+    assert len(names) > 10
+    assert [n for n in names if not hasattr(importlib.import_module(n[0]), n[1])] == []
 
 
 @pytest.mark.slow
