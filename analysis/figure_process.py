@@ -71,7 +71,7 @@ def figures_beside() -> Iterator[Begin]:
             stack.callback(process.kill)
 
         def begin(alignment: Alignment, model: ShapeModel, dataset: Dataset) -> Finish:
-            what = shown(alignment, model, dataset)
+            what = shown(alignment, model, dataset.subjects[0], dataset.notice)
             drawn = thread.submit(_ask, process, pack(what)) if process is not None else None
             return lambda out: write_pictures(_received(drawn) or draw_figures(what), out)
 

@@ -13,13 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from analysis.figures.build_figures import Shown, draw_figures, write_pictures
+from analysis.figures.build_figures import draw_figures, shown, write_pictures
 from analysis.morphometry import MEASURES, unit
 from analysis.morphometry.surveyed import GROUNDS
 from analysis.products import COLUMNS, describe_columns, write_table_folder
 from analysis.tables.model_tables import mean_table, mode_table
 from atlas.large.building import LargeBuild
-from atlas.shape.landmarks import subject_anatomy
 
 CONFIDENCE = 0.95
 QUANTILES = {
@@ -189,7 +188,5 @@ def write_large_figures(build: LargeBuild, out: Path) -> list[Path]:
     atlas, first = build.atlas, build.survey.listing.folders[0]
     subject, _ = first.read()
     assert subject is not None  # the survey refused what cannot be read
-    place = atlas.alignment.rotation[0], atlas.alignment.translation[0]
-    said = {name: atlas.provenance[name] for name in ("anchor", "notice")}
-    what = Shown(atlas.model, said, subject.id, subject_anatomy(subject).moved(*place))
+    what = shown(atlas.alignment, atlas.model, subject, atlas.provenance["notice"])
     return write_pictures(draw_figures(what), out)

@@ -260,4 +260,5 @@ def write_figures(atlas: Atlas, dataset: Dataset, out: Path) -> list[Path]:
         ``population.png``, ``anatomy.png`` (the mean), ``subject.png``, ``scree.png`` and
         ``mode1.png`` to ``mode3.png``, as far as there are modes.
     """
-    return write_pictures(draw_figures(shown(atlas.alignment, atlas.model, dataset)), out)
+    what = shown(atlas.alignment, atlas.model, dataset.subjects[0], dataset.notice)
+    return write_pictures(draw_figures(what), out)

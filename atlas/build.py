@@ -14,12 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from atlas.data.dataset import (
-    Dataset,
-    DatasetError,
-    refuse_errors,
-    survey_dataset,
-)
+from atlas.data.dataset import Dataset, DatasetError, refuse_errors, survey_dataset
 from atlas.data.exclusions import exclude
 from atlas.data.subject import Finding, Severity
 from atlas.files import new_folder, write_file

@@ -84,7 +84,7 @@ def test_figures_have_the_same_bytes_in_either_process(
 
 
 def test_what_is_shown_comes_through_a_pipe_as_it_is(atlas, dataset):
-    one = shown(atlas.alignment, atlas.model, dataset)
+    one = shown(atlas.alignment, atlas.model, dataset.subjects[0], dataset.notice)
     two = unpack(pack(one))
     assert two.model.scheme == one.model.scheme
     assert (two.model.noise, two.model.n_subjects) == (one.model.noise, one.model.n_subjects)
@@ -149,7 +149,9 @@ def test_a_process_whose_parent_is_gone_ends_by_itself(atlas, dataset):
     answer, _ = unasked.communicate(timeout=60)
     assert (unasked.returncode, answer) == (1, b"")
     asked = start_child(stdin=subprocess.PIPE)
-    asked.stdin.write(pack(shown(atlas.alignment, atlas.model, dataset)))
+    asked.stdin.write(
+        pack(shown(atlas.alignment, atlas.model, dataset.subjects[0], dataset.notice))
+    )
     asked.stdin.close()
     asked.stdout.close()
     assert asked.wait(timeout=60) != 0

@@ -43,7 +43,7 @@ def test_killed_at_fifty_moments_there_is_always_a_whole_result(tmp_path):
             moment = int(rng.uniform(low, 1.0) * moments)
             later = rng.uniform(0.0, LONGEST_WAIT_S) if kill % 2 else 0.0
             status, _ = killer.build(out, "full", max(moment, 1), later)
-            assert later or status == signal.SIGKILL
+            assert status in ((0, signal.SIGKILL, signal.SIGALRM) if later else (signal.SIGKILL,))
             found = small_builds.contents(out)
             assert found in (old, new)
             # One that was killed leaves at most one folder, and the next build removes it.
@@ -51,7 +51,7 @@ def test_killed_at_fifty_moments_there_is_always_a_whole_result(tmp_path):
             seen.append((status != 0, found == new))
             if found == new:
                 put_back(tmp_path / "old", out)
-        assert sum(killed for killed, _ in seen) >= KILLS / 2
+        assert sum(killed for killed, _ in seen) > KILLS / 2
         assert {found_new for killed, found_new in seen if killed} == {False, True}
         assert killer.build(out, "full")[0] == 0
     assert list(out.parent.iterdir()) == [out]

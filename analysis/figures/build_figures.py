@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas.data.subject import RootKey
+from atlas.data.subject import RootKey, Subject
 from atlas.files import write_file
 from atlas.shape.model import ShapeModel
 from atlas.shape.scheme import Anatomy, LandmarkScheme
@@ -22,7 +22,6 @@ from atlas.shape.scheme import Anatomy, LandmarkScheme
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from atlas.data.dataset import Dataset
     from atlas.shape.alignment import Alignment
 
 FIGURE_MODES = 3
@@ -51,14 +50,13 @@ class Shown:
     subject: Anatomy
 
 
-def shown(alignment: Alignment, model: ShapeModel, dataset: Dataset) -> Shown:
-    """What to show of a group: its model, and the first subject of its dataset."""
+def shown(alignment: Alignment, model: ShapeModel, subject: Subject, notice: str) -> Shown:
+    """What to show of a group: its model and one of its subjects, with what must be said."""
     from atlas.shape.landmarks import subject_anatomy
 
-    subject = dataset.subjects[0]
     index = alignment.landmarks.subject_ids.index(subject.id)
     place = alignment.rotation[index], alignment.translation[index]
-    said = {"anchor": alignment.anchor, "notice": dataset.notice}
+    said = {"anchor": alignment.anchor, "notice": notice}
     return Shown(model, said, subject.id, subject_anatomy(subject).moved(*place))
 
 

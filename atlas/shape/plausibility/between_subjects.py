@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from atlas.data.subject import LEVELS, ROOT_KEYS, SIDES, Finding, RootKey, Severity, Subject
-from atlas.shape.plausibility.profile import Profile
+from atlas.shape.plausibility.profile import Profile, contour_place
 
 # RMS of ganglia and begins of roots of two subjects after the best rigid motion.  Subjects of the
 # built-in cohort keep 3.0 mm apart (5 cohorts), warped copies of one 0.67 mm (12 cohorts); an
@@ -147,7 +147,7 @@ def _places(subject: Subject) -> list[str]:
     found = [f"root {k.level} {k.side}" for k in subject.roots]
     found += [f"ganglion {k.level} {k.side}" for k in subject.ganglia]
     for kind in ("dura", "cord"):
-        found += [f"{kind} contour at z {c[:, 2].mean():.1f} mm" for c in getattr(subject, kind)]
+        found += [contour_place(kind, contour) for contour in getattr(subject, kind)]
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from atlas.data.subject import Finding, RootKey, Severity, Subject, stack_axis
 from atlas.shape.contours import SAMPLES_PER_SEGMENT, ClosedSplines
+from atlas.shape.plausibility.profile import contours_without
 from atlas.shape.polygons import depths_in_polygons
 
 # On which side of a contour a point is, is certain from here on, mm.
@@ -58,9 +59,7 @@ def _where(doubt: np.ndarray, stack: ContourStack, points: np.ndarray, *, sign: 
 def _sound_stack(subject: Subject, kind: str, told: Collection[str]) -> ContourStack:
     """The stack without contours that are wrong themselves; all of it where few would be left."""
     contours = getattr(subject, kind)
-    if not any(place.startswith(f"{kind} contour ") for place in told):
-        return ContourStack.of(contours)
-    sound = tuple(c for c in contours if f"{kind} contour at z {c[:, 2].mean():.1f} mm" not in told)
+    sound = tuple(contours[i] for i in contours_without(kind, contours, told))
     return ContourStack.of(sound if len(sound) >= 4 else contours)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,15 +64,11 @@ class Sections:
 
     def place(self, i: int) -> str:
         """How findings name contour ``i``."""
-        return f"{self.kind} contour at z {self.native_z(i):.1f} mm"
+        return contour_place(self.kind, self.drawn[i])
 
     def without(self, excused: Collection[str]) -> np.ndarray:
         """Contours (k,) whose places are not among those excused."""
-        every = np.arange(len(self.heights))
-        # Nearly always none is, and names take time to make.
-        if not any(place.startswith(f"{self.kind} contour ") for place in excused):
-            return every
-        return every[[self.place(i) not in excused for i in every.tolist()]]
+        return contours_without(self.kind, self.drawn, excused)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,6 +153,22 @@ def _areas_centroids(
     extents = np.maximum.reduceat(points, first) - np.minimum.reduceat(points, first)
     sound = (twice != 0) & (np.linalg.norm(centroids - means, axis=1) < extents.max(axis=1))
     return np.abs(twice) / 2, np.where(sound[:, None], centroids, means)
+
+
+def contour_place(kind: str, contour: np.ndarray) -> str:
+    """How findings name a contour (k, 3) as it was drawn."""
+    return f"{kind} contour at z {contour[:, 2].mean():.1f} mm"
+
+
+def contours_without(
+    kind: str, contours: Sequence[np.ndarray], excused: Collection[str]
+) -> np.ndarray:
+    """Which contours (k,) of a kind, as drawn, have places that are not among those excused."""
+    every = np.arange(len(contours))
+    # Nearly always none is, and names take time to make.
+    if not any(place.startswith(f"{kind} contour ") for place in excused):
+        return every
+    return every[[contour_place(kind, contour) not in excused for contour in contours]]
 
 
 def medians(values: np.ndarray, first: np.ndarray, count: np.ndarray) -> np.ndarray:
