@@ -14,7 +14,7 @@ import numpy as np
 
 from atlas.data.dataset import Dataset
 from atlas.data.subject import Finding, RootKey, Severity, Subject
-from atlas.files import write_file
+from atlas.results import Claim, claim_file, signature, write_result_file
 from atlas.shape.plausibility.names import MEANINGS
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ LISTED = 12
 WIDENED = 3
 
 
-def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], path: Path) -> None:
+def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], out: Path | Claim) -> None:
     """Write findings as one HTML page, each with a picture of its place.
 
     Parameters
@@ -45,9 +45,10 @@ def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], path: Pa
     dataset : Dataset
     findings : tuple of Finding
         Of the dataset.  Those of one name and structure share a picture.
-    path : Path
+    out : Path or Claim
         The page; replaced whole or not at all.
     """
+    claim = claim_file(out, command="check", suffix=".html", inputs=(dataset.root,))
     subjects = {s.id: s for s in dataset.subjects}
     groups: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
     for finding in sorted(findings, key=lambda f: (-f.severity, f.subject, f.rule)):
@@ -61,11 +62,12 @@ def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], path: Pa
         _meanings({f.rule for f in findings}),
     ]
     page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Check of '
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="generator" '
+        f'content="{signature("check")}"><title>Check of '
         f"{_safe(dataset.root)}</title><style>{STYLE}</style></head><body>{''.join(parts)}"
         "</body></html>\n"
     )
-    write_file(path, page)
+    write_result_file(claim, page)
 
 
 def _totals(dataset: Dataset, findings: tuple[Finding, ...]) -> str:

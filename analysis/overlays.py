@@ -22,7 +22,15 @@ from analysis.overlay_panels import (
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.data.images import Image, ImageError, find_image, open_image
 from atlas.data.subject import LEVELS, Subject
-from atlas.files import OutputError, write_file
+from atlas.files import write_file
+from atlas.results import (
+    Claim,
+    claim_file,
+    claim_folder,
+    new_folder,
+    signature,
+    write_result_file,
+)
 
 CONTOURS, GANGLIA = "CISS", "T2TSE"
 OUTLINES = {"dura": "#00D5FF", "cord": "#FFE14D"}
@@ -55,6 +63,7 @@ def write_overlay(
     images: str | Path | None = None,
     every: int | None = None,
     slices: Sequence[int] = (),
+    force: bool = False,
     margin_mm: float = MARGIN_MM,
 ) -> list[str]:
     """Draw the annotations of a subject over its images.
@@ -69,6 +78,8 @@ def write_overlay(
         A file ``.png`` for one sheet of everything; otherwise a folder, for a sheet an image.
     images : path, optional
         Where ``rawdata/`` is, if it is not in the dataset's folder or beside it.
+    force : bool
+        As :func:`atlas.results.claim_folder` takes it.
     every, slices, margin_mm
         As :func:`analysis.overlay_panels.slice_panels` takes them.
 
@@ -84,6 +95,8 @@ def write_overlay(
     OutputError
         The place cannot be written.
     """
+    is_one_sheet = Path(out).suffix.lower() == ".png"
+    claim = _claim(out, (dataset, images), force=force)
     group = read_dataset(dataset)
     person = _subject(group, subject)
     place = Path(images if images is not None else dataset)
@@ -99,11 +112,17 @@ def write_overlay(
         near, outside = ganglion_panels(person, other)
         sheets[GANGLIA] = (near, [other])
         lost += [f"{k.level} {k.side} ganglion: outside {other.path.name}" for k in outside]
-    if Path(out).suffix.lower() == ".png":
+    if is_one_sheet:
         everything = [p for part, _ in sheets.values() for p in part]
         sheets = {"": (everything, [i for _, found in sheets.values() for i in found])}
-    _write(sheets, person, Path(out), notice=group.notice, lost=lost)
+    _write(sheets, person, claim, notice=group.notice, lost=lost)
     return lost
+
+
+def _claim(out: str | Path, inputs: Sequence[str | Path | None], *, force: bool) -> Claim:
+    if Path(out).suffix.lower() == ".png":
+        return claim_file(out, command="overlay", suffix=".png", inputs=inputs, force=force)
+    return claim_folder(out, command="overlay", inputs=inputs, force=force)
 
 
 def _subject(group: Dataset, subject: str) -> Subject:
@@ -117,22 +136,28 @@ def _subject(group: Dataset, subject: str) -> Subject:
 def _write(
     sheets: dict[str, tuple[list[Panel], list[Image]]],
     subject: Subject,
-    out: Path,
+    claim: Claim,
     *,
     notice: str,
     lost: Sequence[str],
 ) -> None:
-    try:
-        folder = out.parent if "" in sheets else out
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, (panels, images) in sheets.items():
-            if panels:
-                text = "Not drawn: " + "; ".join(_told(line) for line in lost) + "." if lost else ""
-                figure = overlay_figure(panels, subject, images, text=text, notice=notice)
-                path = folder / f"{subject.id}_{name}.png" if name else out
-                write_file(path, figure_bytes(figure, "png"))
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error}); choose another place") from None
+    text = "Not drawn: " + "; ".join(_told(line) for line in lost) + "." if lost else ""
+    drawn = {
+        name: figure_bytes(
+            overlay_figure(panels, subject, images, text=text, notice=notice),
+            "png",
+            software=signature("overlay"),
+        )
+        for name, (panels, images) in sheets.items()
+        if panels
+    }
+    if "" in sheets:
+        write_result_file(claim, drawn[""])
+        return
+    # Sheets of other subjects in the same folder stay.
+    with new_folder(claim, adding=True) as folder:
+        for name, content in drawn.items():
+            write_file(folder / f"{subject.id}_{name}.png", content)
 
 
 def overlay_figure(

@@ -11,14 +11,15 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from atlas.errors import AtlasError
-from atlas.files import new_folder, write_file
+from atlas.files import write_file
+from atlas.results import Claim, claim_folder, new_folder
 from atlas.stages import Stage, quiet
 from atlas.store import Atlas, load_atlas
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-PROOF = "index.html"
+INDEX = "index.html"
 PARAMETERS = "# Parameters"
 # A cell that bootstraps or samples takes a minute on a slow machine; one that hangs, for ever.
 CELL_TIMEOUT_S = 600
@@ -99,7 +100,7 @@ def find_notebooks() -> dict[str, Path]:
 
 def write_reports(
     model: str | Path,
-    out: str | Path,
+    out: str | Path | Claim,
     *,
     only: Iterable[str] = (),
     stage: Stage = quiet,
@@ -123,9 +124,10 @@ def write_reports(
     ReportError
         An unknown name, a cell that fails, or the packages that run notebooks are not there.
     """
+    claim = claim_folder(out, command="report", inputs=(model,))
     atlas = load_atlas(model)
     notebooks = _chosen(find_notebooks(), tuple(only))
-    with new_folder(Path(out), proof=PROOF) as folder:
+    with new_folder(claim) as folder:
         titles = {}
         for name, path in notebooks.items():
             stage(f"running {name}")
@@ -133,7 +135,7 @@ def write_reports(
             titles[name] = _title(done, name)
             write_file(folder / f"{name}.ipynb", _as_json(done))
             write_file(folder / f"{name}.html", notebook_page(done, titles[name]))
-        write_file(folder / PROOF, _index(atlas, titles))
+        write_file(folder / INDEX, _index(atlas, titles))
 
 
 def _chosen(known: Mapping[str, Path], only: tuple[str, ...]) -> dict[str, Path]:

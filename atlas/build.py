@@ -17,7 +17,7 @@ import numpy as np
 from atlas.data.dataset import Dataset, DatasetError, refuse_errors, survey_dataset
 from atlas.data.exclusions import exclude
 from atlas.data.subject import Finding, Severity
-from atlas.files import new_folder, write_file
+from atlas.files import write_file
 from atlas.large.resources import Resources
 from atlas.large.subject_folders import FolderListing, count_subjects, leave_out, list_subjects
 from atlas.mesh.formats import write_surfaces
@@ -25,6 +25,7 @@ from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import surfaces
 from atlas.provenance import Inputs, provenance
 from atlas.registered import registered
+from atlas.results import Claim, claim_folder, new_folder
 from atlas.shape.alignment import Alignment, align
 from atlas.shape.estimation import fit_shape_model
 from atlas.shape.field_of_view import field_of_view_findings
@@ -41,7 +42,7 @@ PRODUCTS = "atlas.products"
 LARGE_PRODUCTS = "atlas.large_products"
 SURVEY_MEASURES = "atlas.survey_measures"
 PRODUCTS_BESIDE = "atlas.products_beside"
-PROOF = "provenance.json"
+PROVENANCE = "provenance.json"
 MESH_MODES = 3
 MESH_SD = 2.0
 
@@ -122,12 +123,13 @@ def _checked(
 
 def build(
     path: str | Path,
-    out: str | Path,
+    out: str | Path | Claim,
     settings: Settings | None = None,
     *,
     seed: int | None = None,
     exclusions: Iterable[str] = (),
     resources: Resources | None = None,
+    force: bool = False,
     stage: Stage = quiet,
 ) -> Atlas:
     """From marker files to a folder with the atlas and everything made from it.
@@ -140,7 +142,8 @@ def build(
     path : str or Path
         Of a dataset, as :func:`atlas.read_dataset` takes it.
     out : str or Path
-        A new folder, or an earlier result, which is replaced when all is done.
+        A new folder, or an earlier result, which is replaced when all is done; what else lies in
+        it stays.
     settings : Settings, optional
     seed : int, optional
         Of a generated dataset, for the provenance.
@@ -148,6 +151,8 @@ def build(
         Subjects and structures to leave out, as :func:`atlas.data.exclusions.exclude` takes them.
     resources : Resources, optional
         Memory and workers; this process and half of the free memory by default.
+    force : bool
+        As :func:`atlas.results.claim_folder` takes it.
     stage : callable
         Called with the name of each stage as it begins.
 
@@ -155,13 +160,12 @@ def build(
     -------
     Atlas
     """
+    claim = claim_folder(out, command="build", inputs=(path,), force=force)
     resources, settings = resources or Resources(), settings or Settings()
     count = count_subjects(path)
     if resources.by_passes(count, settings.scheme):
         listing = leave_out(list_subjects(path), exclusions)
-        return _build_by_passes(
-            listing, Path(out).absolute(), settings, resources, seed=seed, stage=stage
-        )
+        return _build_by_passes(listing, claim, settings, resources, seed=seed, stage=stage)
     with ExitStack() as stack:
         if count < MANY:
             stack.enter_context(one_thread())
@@ -174,7 +178,7 @@ def build(
         begun = {name: begin(*fitted, dataset) for name, begin in beside.items()}
         stage("checking")
         atlas = _checked(dataset, *fitted, settings, seed=seed)
-        folder = stack.enter_context(new_folder(Path(out), proof=PROOF))
+        folder = stack.enter_context(new_folder(claim))
         stage("writing the model")
         save_atlas(atlas, folder / "model.h5")
         stage("writing meshes")
@@ -186,13 +190,13 @@ def build(
         for name, finish in begun.items():
             stage(f"writing {name}")
             finish(folder)
-        _write_proof(atlas, folder)
+        _write_provenance(atlas, folder)
     return atlas
 
 
 def _build_by_passes(
     listing: FolderListing,
-    out: Path,
+    claim: Claim,
     settings: Settings,
     resources: Resources,
     *,
@@ -202,7 +206,7 @@ def _build_by_passes(
     from atlas.large.building import build_large_atlas
 
     measures = next((entry.load() for entry in registered(SURVEY_MEASURES)), None)
-    with new_folder(out, proof=PROOF) as folder, resources.at_work() as workers:
+    with new_folder(claim) as folder, resources.at_work() as workers:
         if workers.link:
             stage(f"workers at {workers.link}")
         found = build_large_atlas(
@@ -219,16 +223,18 @@ def _build_by_passes(
         for entry in registered(LARGE_PRODUCTS):
             stage(f"writing {entry.name}")
             entry.load()(found, folder)
-        _write_proof(found.atlas, folder)
-    return load_atlas(out)
+        _write_provenance(found.atlas, folder)
+    return load_atlas(claim.path)
 
 
-def _write_proof(atlas: Atlas, folder: Path) -> None:
+def _write_provenance(atlas: Atlas, folder: Path) -> None:
     document = dict(atlas.provenance) | {"settings": asdict(atlas.settings)}
-    write_file(folder / PROOF, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_file(folder / PROVENANCE, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
-def build_demo(out: str | Path, *, seed: int = 1, stage: Stage = quiet) -> Atlas:
+def build_demo(
+    out: str | Path | Claim, *, seed: int = 1, force: bool = False, stage: Stage = quiet
+) -> Atlas:
     """Write the built-in cohort to ``out/cohort``, and its atlas to ``out/atlas``.
 
     Parameters
@@ -237,6 +243,7 @@ def build_demo(out: str | Path, *, seed: int = 1, stage: Stage = quiet) -> Atlas
         A new folder, or that of an earlier demo, which is replaced.
     seed : int
         Draw of the cohort.
+    force : bool
     stage : callable
         As in :func:`build`.
 
@@ -246,7 +253,7 @@ def build_demo(out: str | Path, *, seed: int = 1, stage: Stage = quiet) -> Atlas
     """
     from atlas.data.surrogate import write_surrogate_cohort
 
-    with new_folder(Path(out), proof=f"atlas/{PROOF}") as folder:
+    with new_folder(claim_folder(out, command="demo", force=force)) as folder:
         stage("making the built-in cohort")
         write_surrogate_cohort(folder / "cohort", seed=seed)
         return build(folder / "cohort", folder / "atlas", seed=seed, stage=stage)

@@ -15,9 +15,10 @@ from atlas.data.dataset import read_dataset
 from atlas.data.layout import subject_id
 from atlas.data.subject import Subject
 from atlas.errors import AtlasError
-from atlas.files import new_folder, write_file
+from atlas.files import write_file
 from atlas.mesh.proximity import distance_to_surface, points_on_surface
 from atlas.mesh.surfaces import Mesh, surfaces
+from atlas.results import Claim, claim_folder, new_folder
 from atlas.shape.fitting import subject_anatomy
 from atlas.shape.scheme import Anatomy, Status, block_name
 from atlas.stages import Stage, quiet
@@ -72,8 +73,9 @@ class Comparison:
 def compare_dataset(
     path: str | Path,
     models: str | Path,
-    out: str | Path,
+    out: str | Path | Claim,
     *,
+    force: bool = False,
     stage: Stage = quiet,
 ) -> tuple[tuple[Comparison, ...], tuple[str, ...]]:
     """Compare every subject there are meshes of, and write the table.
@@ -86,6 +88,8 @@ def compare_dataset(
         Folder that holds ``sub-XX_{Cord,Dura,Nerveroots}.stl``, LPS mm, at any depth.
     out : path
         Folder of ``comparison.csv`` and ``README.md``; an earlier one is replaced.
+    force : bool
+        As :func:`atlas.results.claim_folder` takes it.
     stage : callable
         Called with what is being done.
 
@@ -102,6 +106,7 @@ def compare_dataset(
     AtlasError
         The dataset cannot be used, or the folder cannot be written.
     """
+    claim = claim_folder(out, command="compare", inputs=(path, models), force=force)
     dataset = read_dataset(path)
     files = find_meshes(models)
     ids = {s.id for s in dataset.subjects}
@@ -122,7 +127,7 @@ def compare_dataset(
             lost.append(f"{subject.id}: {error}")
             continue
         found += compare_subject(subject.id, ours, named)
-    with new_folder(Path(out), proof=TABLE) as folder:
+    with new_folder(claim) as folder:
         write_file(folder / TABLE, comparison_csv(found))
         write_file(folder / "README.md", _readme(found, lost, dataset.notice))
     return tuple(found), tuple(lost)

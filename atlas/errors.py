@@ -9,3 +9,10 @@ class AtlasError(ValueError):
     The text says where, what was expected, what came and what to do; the command prints it
     without a traceback.
     """
+
+
+class MachineError(AtlasError):
+    """What the machine would not do, where nothing was wrong with the input.
+
+    A full disk, a worker that was ended: the same command may go through another time.
+    """

@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atlas.errors import AtlasError
-from atlas.replacing import NEW, clear_abandoned, holder, put_in_place
+
+if TYPE_CHECKING:
+    import h5py
+
+
+# HDF5 files up to this size are made in memory.
+IN_MEMORY_BYTES = 64 << 20
 
 
 class OutputError(AtlasError):
@@ -52,47 +59,47 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path: Path, *, proof: str) -> Iterator[Path]:
-    """A temporary folder beside ``path`` that takes its place if the block succeeds.
+def hdf5_file(place: Path, *, size: int = 0) -> Iterator[h5py.File]:
+    """An HDF5 file to fill.
+
+    HDF5 does not survive a disk that takes no more: it loses what it had in hand without a word,
+    or ends the process.  So a file is made in memory and written as any other, and for a large
+    one the room is taken first.
 
     Parameters
     ----------
-    path : Path
-        May hold an earlier result, which is replaced; nothing else is ever removed.
-    proof : str
-        A file every such result holds; a folder without it is somebody else's.
-
-    Yields
-    ------
-    Path
-        The folder to write into.
+    place : Path
+    size : int
+        Bytes it will hold, about; beyond :data:`IN_MEMORY_BYTES` it is not made in memory.
 
     Raises
     ------
-    OutputError
-        The place holds something that is not an earlier result, or cannot be written.
+    OSError
+        The disk has no room.
     """
-    path = path.absolute()
-    if path.exists() and not ((path / proof).is_file() or _is_empty_folder(path)):
-        raise OutputError(
-            f"{path}: expected nothing there, an empty folder or an earlier result (with {proof}), "
-            "got something else; choose another place or remove it yourself"
-        )
+    import h5py
+
+    if size > IN_MEMORY_BYTES:
+        take_room(place, size)
+        with h5py.File(place, "w") as file:
+            yield file
+        return
+    # The name is never opened.
+    with h5py.File(place.name, "w", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        content = file.id.get_file_image()
+    place.write_bytes(content)
+
+
+def take_room(place: Path, size: int) -> None:
+    """Have the system set so many bytes aside for a file, and give them back: OSError if not."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        clear_abandoned(path)
-        stack = ExitStack()
-        place = stack.enter_context(holder(path))
-        (place / NEW).mkdir()
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error}); choose another place") from None
-    with stack:
-        yield place / NEW
-        put_in_place(place, path)
-
-
-def _is_empty_folder(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
+        with place.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+    finally:
+        place.write_bytes(b"")
 
 
 def _umask() -> int:

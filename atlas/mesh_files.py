@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from atlas.files import new_folder, write_file
+from atlas.files import write_file
 from atlas.mesh.formats.centrelines import COLUMNS
 from atlas.mesh.formats.glb import NO_TARGETS, MorphTargets
 from atlas.mesh.formats.nifti import VOXEL_MM
@@ -23,10 +23,11 @@ from atlas.mesh.mode_targets import SD_MEANING, mode_targets, vertex_sd_mm
 from atlas.mesh.radii import ROOT_RADIUS_MM, RadiusOption, radii_by_level
 from atlas.mesh.solid_files import solids_document, write_tetrahedra
 from atlas.mesh.surfaces import Mesh, surfaces
+from atlas.results import Claim, claim_folder, new_folder
 from atlas.shape.model import ShapeModel
 from atlas.shape.scheme import Anatomy, block_name
 
-PROOF = "provenance.json"
+PROVENANCE = "provenance.json"
 # Formats a model's modes go into: as sliders, or as the spread of each vertex.
 HOLD_MODES = {"glb", "ply", "vtp"}
 TARGETS_MEANING = (
@@ -98,7 +99,7 @@ class MeshOptions:
 
 
 def write_shape(
-    shape: NamedShape, out: str | Path, options: MeshOptions | None = None
+    shape: NamedShape, out: str | Path | Claim, options: MeshOptions | None = None
 ) -> tuple[str, ...]:
     """Write a shape as a folder, whole or not at all.
 
@@ -137,7 +138,7 @@ def write_shape(
         voxel_mm=options.voxel_mm,
         root_radius_mm=options.root_radius_mm,
     )
-    with new_folder(Path(out), proof=PROOF) as folder:
+    with new_folder(claim_folder(out, command="mesh")) as folder:
         paths = () if alone else write_meshes(scene, folder, formats=formats)
         document = _provenance(shape, scene, options) | solids_document(meshes)
         if options.tetrahedra:
@@ -145,7 +146,7 @@ def write_shape(
             paths, document = (*paths, path), document | {"tetrahedra": filled}
         names = tuple(path.relative_to(folder).as_posix() for path in paths)
         document["files"] = list(names)
-        write_file(folder / PROOF, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        write_file(folder / PROVENANCE, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return names
 
 

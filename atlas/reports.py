@@ -10,12 +10,13 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from atlas.build import PROOF
+from atlas.build import PROVENANCE
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.data.exclusions import exclude
 from atlas.data.subject import Finding
-from atlas.files import OutputError, new_folder, write_file
+from atlas.files import OutputError, write_file
 from atlas.registered import registered
+from atlas.results import Claim, claim_file, claim_folder, new_folder
 from atlas.stages import Stage, quiet
 from atlas.store import load_atlas
 
@@ -24,7 +25,9 @@ REPORTS = "atlas.reports"
 CHECK_REPORTS = "atlas.check_reports"
 
 
-def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], out: str | Path) -> None:
+def write_check_report(
+    dataset: Dataset, findings: tuple[Finding, ...], out: str | Path | Claim
+) -> None:
     """Write what was found as one page: everything registered under ``atlas.check_reports``.
 
     Parameters
@@ -33,7 +36,7 @@ def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], out: str
     findings : tuple of Finding
         Of :func:`atlas.build.check_dataset`.
     out : str or Path
-        An HTML file; an earlier one is replaced.
+        An HTML file; an earlier one of the same command is replaced.
 
     Raises
     ------
@@ -46,20 +49,17 @@ def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], out: str
             f"{out}: expected a package that writes reports of a check (entry points "
             f"{CHECK_REPORTS!r}), got none; install lumbosacral-atlas again"
         )
-    if Path(out).is_dir() or not Path(out).absolute().parent.is_dir():
-        raise OutputError(
-            f"{out}: expected a file in a folder that is there, got "
-            f"{'a folder' if Path(out).is_dir() else 'no such folder'}; give another path"
-        )
+    claim = claim_file(out, command="check", suffix=".html", inputs=(dataset.root,))
     for entry in writers:
-        entry.load()(dataset, findings, Path(out))
+        entry.load()(dataset, findings, claim)
 
 
 def evaluate(
     model: str | Path,
     dataset: str | Path | None,
-    out: str | Path,
+    out: str | Path | Claim,
     *,
+    force: bool = False,
     stage: Stage = quiet,
 ) -> None:
     """Write how good an atlas is: everything registered under ``atlas.evaluations``.
@@ -72,26 +72,30 @@ def evaluate(
         Of the same subjects, for what needs the annotations: the floor of their noise.
     out : str or Path
         A new folder, or that of an earlier evaluation, which is replaced.
+    force : bool
+        As :func:`atlas.results.claim_folder` takes it.
     stage : callable
         Called with the name of each stage as it begins.
     """
+    claim = claim_folder(out, command="evaluate", inputs=(model, dataset), force=force)
     atlas = load_atlas(model)
     annotations = None
     if dataset is not None:
         annotations = exclude(read_dataset(dataset), atlas.provenance.get("exclusions", ()))
-    with new_folder(Path(out), proof=PROOF) as folder:
+    with new_folder(claim) as folder:
         for entry in registered(EVALUATIONS):
             stage(f"evaluating: {entry.name}")
             entry.load()(atlas, annotations, folder)
         document = json.dumps(dict(atlas.provenance), indent=2, ensure_ascii=False)
-        write_file(folder / PROOF, document + "\n")
+        write_file(folder / PROVENANCE, document + "\n")
 
 
 def report(
     model: str | Path,
-    out: str | Path,
+    out: str | Path | Claim,
     *,
     only: Iterable[str] = (),
+    force: bool = False,
     stage: Stage = quiet,
 ) -> None:
     """Write the reports of an atlas: everything registered under ``atlas.reports``.
@@ -104,8 +108,11 @@ def report(
         A new folder, or that of earlier reports, which is replaced.
     only : iterable of str
         Names of reports; all by default.
+    force : bool
+        As :func:`atlas.results.claim_folder` takes it.
     stage : callable
         Called with the name of each stage as it begins.
     """
+    claim = claim_folder(out, command="report", inputs=(model,), force=force)
     for entry in registered(REPORTS):
-        entry.load()(model, out, only=only, stage=stage)
+        entry.load()(model, claim, only=only, stage=stage)

@@ -19,7 +19,7 @@ from atlas.arrays import freeze
 from atlas.display import summary_html
 from atlas.errors import AtlasError
 from atlas.exchange.interchange import write_models
-from atlas.files import new_file
+from atlas.files import hdf5_file, new_file
 from atlas.shape.alignment import Alignment
 from atlas.shape.components import Factors
 from atlas.shape.landmarks import LandmarkSet
@@ -141,10 +141,9 @@ def save_atlas(atlas: Atlas, path: str | Path) -> Path:
     -------
     Path
     """
-    import h5py
-
     path = Path(path)
-    with new_file(path) as place, h5py.File(place, "w") as file:
+    size = 4 * atlas.alignment.points.nbytes + 2 * atlas.model.modes.nbytes
+    with new_file(path) as place, hdf5_file(place, size=size) as file:
         group = file.create_group("atlas")
         write_header(group, atlas.model.scheme, atlas.settings, atlas.provenance)
         landmarks = group.create_group("landmarks")

@@ -12,28 +12,32 @@ from atlas.files import write_file
 
 DPI = 150
 # Dates and versions would change the bytes of the same picture.
-METADATA = {
+METADATA: dict[str, dict[str, str | None]] = {
     "png": {"Software": None},
     "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
 }
 
 
-def figure_bytes(figure: Figure, form: str) -> bytes:
+def figure_bytes(figure: Figure, form: str, *, software: str | None = None) -> bytes:
     """A figure as PNG of 150 dpi or as vector PDF with its fonts, without dates.
 
     Parameters
     ----------
     figure : Figure
     form : {"png", "pdf"}
+    software : str, optional
+        Written into a PNG as what made it.
 
     Returns
     -------
     bytes
     """
-    buffer = io.BytesIO()
+    buffer, metadata = io.BytesIO(), METADATA[form]
+    if software is not None:
+        metadata = metadata | {"Software": software}
     # Type 42 keeps text as text: it can be searched and edited in print.
     with mpl.rc_context({"pdf.fonttype": 42}):
-        figure.savefig(buffer, format=form, dpi=DPI, metadata=METADATA[form])
+        figure.savefig(buffer, format=form, dpi=DPI, metadata=metadata)
     return buffer.getvalue()
 
 

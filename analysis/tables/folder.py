@@ -19,22 +19,24 @@ from analysis.tables.paper import Paper, paper_table
 from analysis.tables.rounding import RULE
 from analysis.tables.sources import Source, read_source
 from analysis.tables.typeset import check_formats, write_table
-from atlas.files import new_folder, write_file
+from atlas.files import write_file
 from atlas.provenance import ATTRIBUTION, DISCLAIMER
+from atlas.results import Claim, claim_folder, new_folder
 from atlas.stages import Stage, quiet
 
 # Only a folder of tables holds it: a build or an evaluation is never taken for one.
-PROOF = "tables.json"
+SOURCE = "tables.json"
 TITLE = "Tables of the lumbosacral atlas"
 
 
 def write_tables_folder(
     path: str | Path,
-    out: str | Path,
+    out: str | Path | Claim,
     *,
     formats: Iterable[str],
     figures: bool,
     seed: int = 0,
+    force: bool = False,
     stage: Stage = quiet,
 ) -> list[str]:
     """Write every table of a group in some formats, figures, and what they say.
@@ -51,6 +53,8 @@ def write_tables_folder(
         Whether to draw ``figures/``, each as PNG and PDF.
     seed : int
         Of permutations and draws.
+    force : bool
+        As :func:`atlas.results.claim_folder` takes it.
     stage : callable
         Called with the name of each stage as it begins.
 
@@ -64,10 +68,11 @@ def write_tables_folder(
     AtlasError
         An unknown format, or input that cannot be read.
     """
+    claim = claim_folder(out, command="tables", inputs=(path,), force=force)
     chosen = check_formats(formats)
     source = read_source(Path(path), stage=stage)
     found = collect_tables(source, seed=seed, stage=stage)
-    with new_folder(Path(out), proof=PROOF) as folder:
+    with new_folder(claim) as folder:
         stage("writing tables")
         write_collection(found, source, folder, formats=chosen)
         if figures:
@@ -76,7 +81,7 @@ def write_tables_folder(
             stage("drawing figures")
             write_pictures(found, source, folder / "figures")
         document = json.dumps(_provenance(source, found, chosen, seed), indent=2)
-        write_file(folder / PROOF, document + "\n")
+        write_file(folder / SOURCE, document + "\n")
     return [f"{name}: {why}" for name, why in found.absent.items()]
 
 

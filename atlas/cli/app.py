@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 import sys
+import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import TYPE_CHECKING, Annotated
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from atlas.errors import AtlasError, MachineError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-app = typer.Typer(
+
+class Exit(IntEnum):
+    """What an exit code says; one above 128 is a signal's, as shells have it."""
+
+    DONE = 0
+    FINDINGS = 1
+    BAD_INPUT = 2
+    FAILED = 3
+    DEFECT = 70
+
+
+class StoppedError(BaseException):
+    """A signal asked this process to end; what is under way is taken back on the way out."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
+
+
+class Application(typer.Typer):
+    """The application, which says in one line why it could not finish."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command; whatever happens on the way has its exit code."""
+        with _signals():
+            try:
+                return super().__call__(*args, **kwargs)
+            except StoppedError as stopped:
+                name = signal.Signals(stopped.number).name
+                sys.exit(_said(f"stopped by {name}: {AS_IT_WAS}", 128 + stopped.number))
+            except AtlasError as error:
+                sys.exit(_said(str(error), _code_of(error)))
+            except MemoryError:
+                sys.exit(_said(f"out of memory: {AS_IT_WAS}; give the work more", Exit.FAILED))
+            except OSError as error:
+                sys.exit(_said(f"{_told(error)}: {AS_IT_WAS}; {_cure(error)}", Exit.FAILED))
+            except Exception:
+                traceback.print_exc()
+                sys.exit(_said(f"this is a defect of the program: {AS_IT_WAS}", Exit.DEFECT))
+
+
+app = Application(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -21,28 +69,70 @@ app = typer.Typer(
     "Research software; not a medical device.",
 )
 
-
+AS_IT_WAS = "what stood at the place of the result is as it was"
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Write over files of others at the place of the result; never over an input.",
+    ),
+]
 PIPE_WIDTH = 120
-
-
-class Exit(IntEnum):
-    """What an exit code says."""
-
-    DONE = 0
-    FINDINGS = 1
-    BAD_INPUT = 2
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Bad input gets one clear message and exit code 2; a defect of ours keeps its traceback."""
-    from atlas.errors import AtlasError
-
+    """Bad input gets one clear message and its exit code; a defect of ours keeps its traceback."""
     try:
         yield
     except AtlasError as error:
         typer.echo(f"atlas: {error}", err=True)
-        raise typer.Exit(Exit.BAD_INPUT) from None
+        raise typer.Exit(_code_of(error)) from None
+
+
+def _code_of(error: AtlasError) -> Exit:
+    return Exit.FAILED if isinstance(error, MachineError) else Exit.BAD_INPUT
+
+
+def _said(text: str, code: int) -> int:
+    typer.echo(f"atlas: {text}", err=True)
+    return int(code)
+
+
+def _told(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}"
+
+
+def _cure(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "make room and run it again"
+    return "mend that, or choose another place, and run it again"
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let SIGTERM and SIGINT unwind the work like an error; a second one ends it at once."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_DFL)
+        raise StoppedError(number)
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # One that is ignored already, as under nohup, stays so.
+    before = {n: signal.getsignal(n) for n in numbers}
+    for n, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(n, stop)
+    try:
+        yield
+    finally:
+        for n, handler in before.items():
+            signal.signal(n, handler)
 
 
 @contextmanager

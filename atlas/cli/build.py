@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import app, plain_errors, progress
+from atlas.cli.app import Force, app, plain_errors, progress
 from atlas.cli.show import print_atlas, print_model_findings
 
 Origin = Annotated[str, typer.Option(help="Depth counted from: dura-apex or conus.")]
@@ -54,6 +54,7 @@ def build(
     scheduler: Annotated[
         str | None, typer.Option(help="Dask cluster: tcp://host:8786, or local to start one.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Build the atlas of a group: model, meshes, tables, figures, provenance."""
     with plain_errors(), progress() as stage:
@@ -78,6 +79,7 @@ def build(
             settings,
             exclusions=exclude or (),
             resources=Resources(max_memory, workers, scheduler),
+            force=force,
             stage=stage,
         )
     print_atlas(result)

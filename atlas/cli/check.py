@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas.cli.app import Exit, app, open_console, plain_errors
+from atlas.cli.app import Exit, Force, app, open_console, plain_errors
 
 if TYPE_CHECKING:
     from atlas.data.dataset import Dataset
@@ -24,6 +24,7 @@ def check(
         Path | None,
         typer.Option(help="Write a page with a picture of each finding: FILE.html."),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Look through a dataset: what is there, and what is wrong with it.
 
@@ -35,13 +36,17 @@ def check(
         from atlas.data.dataset import survey_dataset
         from atlas.data.subject import Severity
         from atlas.reports import write_check_report
+        from atlas.results import claim_file
 
+        claim = None
+        if report is not None:
+            claim = claim_file(report, command="check", suffix=".html", inputs=(path,), force=force)
         dataset = survey_dataset(path)
         findings = check_dataset(dataset)
         if strict:
             findings = tuple(_strict(f) for f in findings)
-        if report is not None:
-            write_check_report(dataset, findings, report)
+        if claim is not None:
+            write_check_report(dataset, findings, claim)
         if as_json:
             typer.echo(json.dumps(_check_document(dataset, findings), indent=2))
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.app import Exit, app, open_console, plain_errors, progress
+from atlas.cli.app import Exit, Force, app, open_console, plain_errors, progress
 
 if TYPE_CHECKING:
     from atlas.compare import Comparison
@@ -19,6 +19,7 @@ def compare(
     dataset: Annotated[Path, typer.Argument(help="Annotations.")],
     models: Annotated[Path, typer.Argument(help="Folder of sub-XX_{Cord,Dura,Nerveroots}.stl.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write.")],
+    force: Force = False,
 ) -> None:
     """Measure our surfaces of annotated subjects against meshes others made of them.
 
@@ -27,7 +28,7 @@ def compare(
     with plain_errors(), progress() as stage:
         from atlas.compare import compare_dataset
 
-        found, lost = compare_dataset(dataset, models, out, stage=stage)
+        found, lost = compare_dataset(dataset, models, out, force=force, stage=stage)
     _print_comparisons(found)
     for line in lost:
         typer.echo(f"not compared: {line}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import app, plain_errors, progress
+from atlas.cli.app import Force, app, plain_errors, progress
 from atlas.cli.show import print_atlas, print_model_findings
 
 
@@ -15,12 +15,13 @@ from atlas.cli.show import print_atlas, print_model_findings
 def demo(
     out: Annotated[Path, typer.Argument(help="Folder of cohort and atlas.")] = Path("atlas-demo"),
     seed: Annotated[int, typer.Option(help="Draw of the built-in cohort.")] = 1,
+    force: Force = False,
 ) -> None:
     """Make the built-in cohort, check it, build its atlas, and say what to open."""
     with plain_errors(), progress() as stage:
         from atlas.build import build_demo
 
-        result = build_demo(out, seed=seed, stage=stage)
+        result = build_demo(out, seed=seed, force=force, stage=stage)
     print_atlas(result)
     print_model_findings(result)
     typer.echo(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import app, plain_errors, progress
+from atlas.cli.app import Force, app, plain_errors, progress
 
 
 @app.command()
@@ -19,10 +19,11 @@ def evaluate(
     dataset: Annotated[
         Path | None, typer.Option(help="Its annotations, for the floor of their noise.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Say how good an atlas is: generalisation, specificity, stability, prediction."""
     with plain_errors(), progress() as stage:
         from atlas.reports import evaluate as evaluate_folder
 
-        evaluate_folder(model, dataset, out, stage=stage)
+        evaluate_folder(model, dataset, out, force=force, stage=stage)
     typer.echo(f"written to {out}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import app, plain_errors, progress
+from atlas.cli.app import Force, app, plain_errors, progress
 
 
 @app.command()
@@ -40,14 +40,17 @@ def mesh(
         str, typer.Option(help="ASSUMED radius of roots, mm: 0.5, or L1=0.4,L2=0.5:0.9,…")
     ] = "0.5",
     voxel: Annotated[float, typer.Option(help="Voxels of the NIfTI, mm.")] = 0.3,
+    force: Force = False,
 ) -> None:
     """Write one shape as meshes, labels, markups or centrelines, in LPS mm."""
     with plain_errors(), progress() as stage:
         from atlas.mesh.formats.writing import known_formats
         from atlas.mesh.mesh_layout import EDGE_MM
         from atlas.mesh_files import MeshOptions, radius_option, write_shape
+        from atlas.results import claim_folder
         from atlas.shape_choice import choose_shape
 
+        claim = claim_folder(out, command="mesh", inputs=(path, sample), force=force)
         # Tetrahedra fill all regions at once; the other formats hold surfaces.
         asked = [name.strip() for name in formats.split(",")]
         surfaces_as = [name for name in asked if name.lower() != "vtu"]
@@ -65,6 +68,6 @@ def mesh(
             path, mean=mean, mode=mode, sd=sd, subject=subject, sample=sample, row=row
         )
         stage("writing meshes")
-        files = write_shape(shape, out, options)
+        files = write_shape(shape, claim, options)
     typer.echo(f"{shape.name}: {len(files)} files, LPS mm. {shape.notice}.")
     typer.echo(f"Radii of roots are assumed ({root_radius} mm). Written to {out}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import app, plain_errors
+from atlas.cli.app import Force, app, plain_errors
 
 OVERLAYS = "atlas.overlays"
 
@@ -29,6 +29,7 @@ def overlay(
         str, typer.Option(help="These slices of the image instead, counted from 0: 12,40,64.")
     ] = "",
     margin_mm: Annotated[float, typer.Option(help="Shown around the contours, mm.")] = 8.0,
+    force: Force = False,
 ) -> None:
     """Draw contours and root points over the CISS image, ganglia over T2-TSE, to judge them."""
     with plain_errors():
@@ -46,6 +47,7 @@ def overlay(
                 every=every,
                 slices=numbers,
                 margin_mm=margin_mm,
+                force=force,
             )
     for line in lost:
         typer.echo(line)

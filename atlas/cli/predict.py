@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.app import app, open_console, plain_errors, progress
+from atlas.cli.app import Force, app, open_console, plain_errors, progress
 
 if TYPE_CHECKING:
     from atlas.prediction.calibration import Predictor
@@ -26,6 +26,7 @@ def predict(
         str | None,
         typer.Option(help="Structures to predict from, by comma; what is there of dura and cord."),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Predict the roots of a subject from its dura and cord, with calibrated intervals."""
     with plain_errors(), progress() as stage:
@@ -34,8 +35,10 @@ def predict(
         from atlas.prediction.files import root_predictions, write_prediction
         from atlas.prediction.predicting import only_subject, walls_of
         from atlas.prediction.predicting import predict as predict_subject
+        from atlas.results import claim_folder
         from atlas.store import load_atlas
 
+        claim = claim_folder(out, command="predict", inputs=(model, markers), force=force)
         atlas = load_atlas(model)
         subject = only_subject(read_dataset(markers, optional=("cord",)))
         structures = tuple(given.split(",")) if given else walls_of(subject)
@@ -43,7 +46,7 @@ def predict(
         predictor = fit_predictor(atlas.alignment, structures)
         stage("predicting")
         prediction = predict_subject(atlas.alignment, atlas.model, predictor, subject)
-        write_prediction(atlas, prediction, predictor, out)
+        write_prediction(atlas, prediction, predictor, claim)
         rows = root_predictions(prediction, predictor)
     _print_prediction(atlas, predictor, rows)
     typer.echo(f"written to {out}")

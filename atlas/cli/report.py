@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import app, plain_errors, progress
+from atlas.cli.app import Force, app, plain_errors, progress
 
 
 @app.command()
@@ -19,10 +19,11 @@ def report(
     only: Annotated[
         list[str] | None, typer.Option(help="Name of a notebook; may be given several times.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Run the notebooks on an atlas: each as notebook and as one self-contained page."""
     with plain_errors(), progress() as stage:
         from atlas.reports import report as report_folder
 
-        report_folder(model, out, only=only or (), stage=stage)
+        report_folder(model, out, only=only or (), force=force, stage=stage)
     typer.echo(f"written to {out}; open {out}/index.html")

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import app, open_console, plain_errors
+from atlas.cli.app import Force, app, open_console, plain_errors
 
 
 @app.command()
@@ -61,6 +61,7 @@ def sample(
     formats: Annotated[str, typer.Option(help="Of meshes, by comma; none for no meshes.")] = "stl",
     edge: Annotated[float, typer.Option(help="Length of mesh edges aimed at, mm.")] = 1.0,
     workers: Annotated[int | None, typer.Option(help="Processes; one a core.")] = None,
+    force: Force = False,
 ) -> None:
     """Draw synthetic anatomies: markers, meshes, measures, and what was rejected.
 
@@ -95,7 +96,7 @@ def sample(
             edge_mm=edge,
             workers=workers or _cores(),
         )
-        write_cohort(model, recipe, out, options, progress=progress)
+        write_cohort(model, recipe, out, options, force=force, progress=progress)
     _print_acceptance(out)
     typer.echo(f"written to {out}")
 

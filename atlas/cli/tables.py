@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import app, plain_errors, progress
+from atlas.cli.app import Force, app, plain_errors, progress
 
 TABLES = "atlas.tables"
 
@@ -25,6 +25,7 @@ def tables(
     figures: Annotated[
         bool, typer.Option("--figures/--no-figures", help="Draw figures, as PNG and PDF.")
     ] = True,
+    force: Force = False,
 ) -> None:
     """Write every table of a group as a paper needs it: intervals, tests, figures."""
     with plain_errors(), progress() as stage:
@@ -33,7 +34,14 @@ def tables(
         lost: list[str] = []
         for entry in registered(TABLES):
             write = entry.load()
-            lost += write(source, out, formats=formats.split(","), figures=figures, stage=stage)
+            lost += write(
+                source,
+                out,
+                formats=formats.split(","),
+                figures=figures,
+                force=force,
+                stage=stage,
+            )
     for line in lost:
         typer.echo(f"not among the tables: {line}")
     typer.echo(f"written to {out}")

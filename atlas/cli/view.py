@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import app, plain_errors, progress
+from atlas.cli.app import Force, app, plain_errors, progress
 
 
 @app.command()
@@ -19,16 +19,19 @@ def view(
         "explorer.html"
     ),
     show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    force: Force = False,
 ) -> None:
     """Write the atlas as one page to look at: sliders, measures, no network."""
     with plain_errors(), progress() as stage:
         from atlas.explorer.page import write_explorer
+        from atlas.results import claim_file
         from atlas.store import load_atlas
 
+        claim = claim_file(out, command="view", suffix=".html", inputs=(model,), force=force)
         stage("reading the atlas")
         atlas = load_atlas(model)
         stage("writing the page")
-        path = write_explorer(atlas, out)
+        path = write_explorer(atlas, claim)
     size = path.stat().st_size / 1e6
     typer.echo(f"{path}: {size:.1f} MB, opens from disk. Shapes in it are generated, not imaged.")
     if show:

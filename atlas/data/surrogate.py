@@ -19,7 +19,8 @@ from atlas.data.subject import LEVELS, RootKey
 from atlas.data.surrogate_annotation import Annotation, annotate
 from atlas.data.surrogate_profiles import draw_canal, published_cohort
 from atlas.data.surrogate_roots import draw_angles
-from atlas.files import new_file, new_folder
+from atlas.files import new_file
+from atlas.results import claim_folder, new_folder
 
 NOTICE = "generated from published measurements, not imaging data"
 NOISE_LIMIT_MM = 0.25
@@ -99,7 +100,7 @@ def write_surrogate_cohort(out: Path, *, seed: int = 1, noise_mm: float = 0.15) 
         with new_file(out) as place:
             _write_archive(place, files)
     else:
-        with new_folder(out, proof="README.md") as place:
+        with new_folder(claim_folder(out, command="cohort")) as place:
             _write_folder(place, files)
     return out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ import numpy as np
 
 from atlas.errors import AtlasError
 from atlas.exchange.interchange import Marginal, marginal, noise_variance, write_models
-from atlas.files import OutputError, new_file, new_folder, write_file
+from atlas.files import hdf5_file, write_file
+from atlas.results import Claim, claim_file, claim_folder, new_folder, new_result_file
 from atlas.store import Atlas
 
-# In every exported folder: what it is and where it comes from.  Only folders with it are replaced.
-PROOF = "export.json"
+# In every exported folder: what it is and where it comes from.
+SOURCE = "export.json"
 AXES = "XYZ"
 GPA_SCHEMA = (
     "https://raw.githubusercontent.com/slicermorph/slicermorph/master/"
@@ -30,7 +31,37 @@ class ExportError(AtlasError):
     """A format there is not; the text lists those there are."""
 
 
-def export_atlas(atlas: Atlas, to: str, out: str | Path) -> Path:
+def claim_export(
+    out: str | Path | Claim, to: str, *, inputs: Sequence[str | Path] = (), force: bool = False
+) -> Claim:
+    """Find whether an export may be written to a place: a file or a folder, as the format is.
+
+    Parameters
+    ----------
+    out : path or Claim
+    to : {"statismo", "slicermorph", "csv", "npz"}
+    inputs, force
+        As :func:`atlas.results.claim_folder` takes them.
+
+    Returns
+    -------
+    Claim
+
+    Raises
+    ------
+    ExportError
+        Another format.
+    OutputError
+        The place must not be written.
+    """
+    if to not in EXPORTS:
+        raise ExportError(f"to: expected one of {tuple(EXPORTS)}, got {to!r}")
+    if to in SUFFIXES:
+        return claim_file(out, command="export", suffix=SUFFIXES[to], inputs=inputs, force=force)
+    return claim_folder(out, command="export", inputs=inputs, force=force)
+
+
+def export_atlas(atlas: Atlas, to: str, out: str | Path | Claim) -> Path:
     """Write an atlas for another program.
 
     Parameters
@@ -51,23 +82,18 @@ def export_atlas(atlas: Atlas, to: str, out: str | Path) -> Path:
     OutputError
         A place that cannot be written, or that holds something else than an earlier export.
     """
-    if to not in EXPORTS:
-        raise ExportError(f"to: expected one of {tuple(EXPORTS)}, got {to!r}")
-    out = Path(out)
-    EXPORTS[to](atlas, out)
-    return out
+    claim = claim_export(out, to)
+    EXPORTS[to](atlas, claim)
+    return claim.path
 
 
-def export_statismo(atlas: Atlas, out: Path) -> None:
+def export_statismo(atlas: Atlas, claim: Claim) -> None:
     """Write the statistical model alone, without the subjects that ``model.h5`` also holds."""
-    import h5py
-
-    _refuse_atlas(out)
-    with _file(out) as place, h5py.File(place, "w") as file:
+    with new_result_file(claim) as place, hdf5_file(place) as file:
         write_models(file, atlas.model, atlas.alignment, atlas.provenance)
 
 
-def export_slicermorph(atlas: Atlas, out: Path) -> None:
+def export_slicermorph(atlas: Atlas, claim: Claim) -> None:
     """Write a result folder of SlicerMorph's module GPA, which its "load previous analysis" opens.
 
     Coordinates are aligned as in the atlas, LPS mm, missing landmarks where they are expected.
@@ -87,7 +113,7 @@ def export_slicermorph(atlas: Atlas, out: Path) -> None:
     pcs = [f"PC {k + 1}" for k in range(len(modes))]
     rows = [f"LM {i + 1}" for i in range(atlas.model.scheme.size)]
     columns = [f"{row}_{axis}" for row in rows for axis in AXES]
-    with _folder(atlas, out, "slicermorph") as folder:
+    with _folder(atlas, claim, "slicermorph") as folder:
         _table(folder / "outputData.csv", _output_data(atlas, columns))
         _table(folder / "meanShape.csv", [["", *AXES], *_labelled(rows, part.model.mean)])
         _table(folder / "eigenvector.csv", [["", *pcs], *_labelled(columns, modes.T)])
@@ -103,7 +129,7 @@ def export_slicermorph(atlas: Atlas, out: Path) -> None:
         _json(folder / "analysis.json", _gpa_log(atlas))
 
 
-def export_csv(atlas: Atlas, out: Path) -> None:
+def export_csv(atlas: Atlas, claim: Claim) -> None:
     """Write the model as CSV tables in full precision: every number reads back to the bit."""
     model = atlas.model
     names, modes = model.scheme.names, [f"mode{k + 1}" for k in range(model.n_modes)]
@@ -114,7 +140,7 @@ def export_csv(atlas: Atlas, out: Path) -> None:
     )
     subjects = atlas.alignment.landmarks.subject_ids
     scores = model.scores(atlas.alignment.points)
-    with _folder(atlas, out, "csv") as folder:
+    with _folder(atlas, claim, "csv") as folder:
         header = ["landmark", "x_mm", "y_mm", "z_mm"]
         _table(folder / "mean.csv", [header, *_labelled(names, model.mean)])
         _table(
@@ -133,10 +159,10 @@ def export_csv(atlas: Atlas, out: Path) -> None:
         )
 
 
-def export_npz(atlas: Atlas, out: Path) -> None:
+def export_npz(atlas: Atlas, claim: Claim) -> None:
     """Write the model as one ``.npz`` that ``numpy.load(allow_pickle=False)`` reads."""
     model, alignment = atlas.model, atlas.alignment
-    with _file(out) as place, place.open("wb") as stream:
+    with new_result_file(claim) as place, place.open("wb") as stream:
         np.savez_compressed(
             stream,
             mean=model.mean,
@@ -154,12 +180,14 @@ def export_npz(atlas: Atlas, out: Path) -> None:
         )
 
 
-EXPORTS: dict[str, Callable[[Atlas, Path], None]] = {
+EXPORTS: dict[str, Callable[[Atlas, Claim], None]] = {
     "statismo": export_statismo,
     "slicermorph": export_slicermorph,
     "csv": export_csv,
     "npz": export_npz,
 }
+# Formats that are one file.
+SUFFIXES = {"statismo": ".h5", "npz": ".npz"}
 
 
 def _output_data(atlas: Atlas, columns: list[str]) -> Iterator[list[Any]]:
@@ -236,32 +264,7 @@ def _source(atlas: Atlas, to: str) -> str:
 
 
 @contextmanager
-def _folder(atlas: Atlas, out: Path, to: str) -> Iterator[Path]:
-    with new_folder(out, proof=PROOF) as folder:
-        write_file(folder / PROOF, _source(atlas, to))
+def _folder(atlas: Atlas, claim: Claim, to: str) -> Iterator[Path]:
+    with new_folder(claim) as folder:
+        write_file(folder / SOURCE, _source(atlas, to))
         yield folder
-
-
-@contextmanager
-def _file(out: Path) -> Iterator[Path]:
-    if out.is_dir():
-        raise OutputError(f"{out}: expected the name of a file, got a folder")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with new_file(out) as place:
-            yield place
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error}); choose another place") from None
-
-
-def _refuse_atlas(out: Path) -> None:
-    """The file of an atlas holds more than an export of it; do not lose that."""
-    import h5py
-
-    if out.is_file() and h5py.is_hdf5(out):
-        with h5py.File(out, "r") as file:
-            if "atlas" in file:
-                raise OutputError(
-                    f"{out}: expected nothing there or an earlier export, got an atlas, which "
-                    "opens in scalismo as it is; choose another place"
-                )

@@ -14,7 +14,7 @@ from typing import Any
 from atlas.explorer.content import ExplorerOptions, page_content
 from atlas.explorer.packing import ELEMENT, script_json
 from atlas.explorer.three_library import ThreeLibrary, installed_three
-from atlas.files import OutputError, write_file
+from atlas.results import Claim, claim_file, signature, write_result_file
 from atlas.store import Atlas
 
 TITLE = "Lumbosacral atlas"
@@ -43,14 +43,16 @@ OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING
 CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
 
 
-def write_explorer(atlas: Atlas, path: str | Path, options: ExplorerOptions | None = None) -> Path:
+def write_explorer(
+    atlas: Atlas, out: str | Path | Claim, options: ExplorerOptions | None = None
+) -> Path:
     """Write an atlas as a page to look at.
 
     Parameters
     ----------
     atlas : Atlas
-    path : path
-        The HTML file, written whole or not at all; its folder must exist.
+    out : path or Claim
+        The HTML file, written whole or not at all.
     options : ExplorerOptions, optional
 
     Returns
@@ -63,12 +65,8 @@ def write_explorer(atlas: Atlas, path: str | Path, options: ExplorerOptions | No
     AtlasError
         The atlas cannot be shown, three.js is not there, or the place cannot be written.
     """
-    path = Path(path)
-    page = explorer_page(atlas, options)
-    try:
-        return write_file(path, page)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error}); choose another place") from None
+    claim = claim_file(out, command="view", suffix=".html")
+    return write_result_file(claim, explorer_page(atlas, options))
 
 
 def explorer_page(atlas: Atlas, options: ExplorerOptions | None = None) -> str:
@@ -119,6 +117,7 @@ def _words(content: Mapping[str, Any], three: ThreeLibrary) -> dict[str, object]
     notice = str(content["notice"])
     return {
         "title": TITLE,
+        "generator": signature("view"),
         "n_subjects": content["n_subjects"],
         "generated": content["generated"],
         "cohort": f"cohort {notice}" if notice else "",

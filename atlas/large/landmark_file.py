@@ -13,7 +13,7 @@ import numpy as np
 
 from atlas.arrays import freeze
 from atlas.errors import AtlasError
-from atlas.files import new_file
+from atlas.files import hdf5_file, new_file
 from atlas.large.memory import Budget
 from atlas.shape.group import Block, parts
 from atlas.shape.landmarks import LandmarkSet
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 ARRAYS = {"points": (3,), "status": (), "bridge_sd": ()}
 TYPES = {"points": np.float64, "status": np.uint8, "bridge_sd": np.float64}
+# Of one landmark of one subject in the file.
+SUBJECT_LANDMARK_BYTES = 24 + 1 + 8
 # A chunk is read whole: a megabyte or so is one request to the disk.
 CHUNK_SUBJECTS = 16
 
@@ -131,11 +133,10 @@ def new_landmark_file(
     LandmarkFileError
         Subjects that were never written.
     """
-    import h5py
-
     written = np.zeros(len(subject_ids), dtype=bool)
     whole = True
-    with new_file(Path(path)) as place, h5py.File(place, "w") as file:
+    size = len(subject_ids) * scheme.size * SUBJECT_LANDMARK_BYTES
+    with new_file(Path(path)) as place, hdf5_file(place, size=size) as file:
         _make_arrays(file, len(subject_ids), scheme)
         file["subject_ids"] = json.dumps(list(subject_ids))
         file["scheme"] = json.dumps(asdict(scheme))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas.exchange.interchange import write_models
-from atlas.files import new_file
+from atlas.files import hdf5_file, new_file
 from atlas.large.landmark_file import DiskGroup
 from atlas.shape.group import Block, Group
 from atlas.shape.model import ShapeModel
@@ -61,7 +61,7 @@ def save_group_atlas(
     import h5py
 
     with new_file(path) as place:
-        with h5py.File(place, "w") as file:
+        with hdf5_file(place, size=_size(group, model)) as file:
             root = file.create_group("atlas")
             write_header(root, model.scheme, settings, provenance)
             _write_group(root, group, placed)
@@ -73,6 +73,12 @@ def save_group_atlas(
         # Let go before the same is loaded again.
         del atlas
     return load_atlas(path)
+
+
+def _size(group: Group, model: ShapeModel) -> int:
+    """Bytes of the file, about: three shapes a subject, and the model twice, once in float32."""
+    subjects, landmarks = len(group.subject_ids), group.scheme.size
+    return subjects * landmarks * (3 * 24 + 9) + 2 * model.modes.nbytes
 
 
 def _write_group(root: h5py.Group, group: Group, placed: Registration) -> None:

@@ -9,19 +9,20 @@ from pathlib import Path
 
 from atlas.data.subject import ROOT_KEYS, RootKey
 from atlas.exchange.marker_files import write_markers
-from atlas.files import new_folder, write_file
+from atlas.files import write_file
 from atlas.mesh.formats import write_surfaces
 from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import surfaces
 from atlas.prediction.calibration import LEVELS, Predictor
 from atlas.prediction.predicting import Prediction
 from atlas.prediction.roots import root_measures
+from atlas.results import Claim, claim_folder, new_folder
 from atlas.shape.scheme import block_name
 from atlas.store import Atlas
 
 NOTICE = "predicted from a statistical atlas, not imaged"
 STL_NOTICE = "predicted, not imaged; see intervals.csv"
-PROOF = "intervals.csv"
+INTERVALS = "intervals.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def root_predictions(prediction: Prediction, predictor: Predictor) -> list[RootP
 
 
 def write_prediction(
-    atlas: Atlas, prediction: Prediction, predictor: Predictor, out: str | Path
+    atlas: Atlas, prediction: Prediction, predictor: Predictor, out: str | Path | Claim
 ) -> None:
     """Write a prediction as a folder, whole or not at all.
 
@@ -81,13 +82,13 @@ def write_prediction(
     """
     source = atlas.provenance.get("notice", "")
     notice = f"{NOTICE}; atlas {source}" if source else NOTICE
-    with new_folder(Path(out), proof=PROOF) as folder:
+    with new_folder(claim_folder(out, command="predict")) as folder:
         stem = prediction.subject_id
         write_markers(prediction.anatomy, folder / "markers" / stem, stem, notice=notice)
         layout = mesh_layout(atlas.model.scheme.anatomy(atlas.model.mean))
         meshes = surfaces(prediction.anatomy, layout=layout)
         write_surfaces(meshes, folder / "meshes", header=STL_NOTICE)
-        write_file(folder / PROOF, _intervals(prediction, notice))
+        write_file(folder / INTERVALS, _intervals(prediction, notice))
         write_file(folder / "roots.csv", _roots(root_predictions(prediction, predictor), notice))
         _write_cloud(prediction, folder / "intervals.ply")
 

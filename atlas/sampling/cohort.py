@@ -17,6 +17,7 @@ from typing import Any
 
 from atlas.files import OutputError, write_file
 from atlas.mesh.formats.writing import known_formats
+from atlas.results import Claim, claim_folder
 from atlas.sampling.making import WORK, CohortOptions, Maker, notice_of, record_path
 from atlas.sampling.recipe import Recipe, fingerprint
 from atlas.sampling.records import Record
@@ -34,9 +35,10 @@ Progress = Callable[[int, int], None]
 def write_cohort(
     model: str | Path,
     recipe: Recipe,
-    out: str | Path,
+    out: str | Path | Claim,
     options: CohortOptions | None = None,
     *,
+    force: bool = False,
     progress: Progress = lambda _done, _of: None,
 ) -> None:
     """Make a synthetic cohort, or go on with one that was stopped.
@@ -51,6 +53,8 @@ def write_cohort(
         ``meshes/sub-0001/``, ``records/``, ``samples.csv``, ``acceptance.csv``, ``shift.csv``,
         ``README.md`` and ``plan.json``.
     options : CohortOptions, optional
+    force : bool
+        As :func:`atlas.results.claim_folder` takes it.
     progress : callable
         Called with how many samples are there, and of how many.
 
@@ -61,6 +65,7 @@ def write_cohort(
     OutputError
         The folder holds something else, or cannot be written.
     """
+    claim = claim_folder(out, command="sample", inputs=(model, recipe.seen), force=force)
     options = options or CohortOptions()
     path = Path(model) / "model.h5" if Path(model).is_dir() else Path(model)
     atlas = load_atlas(path)
@@ -68,7 +73,7 @@ def write_cohort(
     plan = recipe.plan(atlas)
     # Fails here, before anything is written, where no draw is possible.
     plan.draw(0, min(CHUNK, recipe.n))
-    out = Path(out)
+    out = claim.path
     with _plain_output_errors(out):
         _open_cohort(out, _plan_document(path, atlas, recipe, options))
         missing = [i for i in range(recipe.n) if not record_path(out, i, recipe.n).is_file()]
@@ -100,16 +105,10 @@ def _open_cohort(out: Path, document: dict[str, Any]) -> None:
     """Begin a folder, or go on with the one that was begun for the same plan."""
     content = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     place = out / PLAN
-    if place.is_file():
-        if place.read_text("utf-8") != content:
-            raise OutputError(
-                f"{out}: expected the same cohort begun before, got another ({PLAN} differs); "
-                "choose another folder, or remove this one"
-            )
-    elif out.exists() and any(out.iterdir()):
+    if place.is_file() and place.read_text("utf-8") != content:
         raise OutputError(
-            f"{out}: expected nothing there, an empty folder or a cohort begun before, got "
-            "something else; choose another folder"
+            f"{out}: expected the same cohort begun before, got another ({PLAN} differs); "
+            "choose another folder, or remove this one"
         )
     shutil.rmtree(out / WORK, ignore_errors=True)
     for name in (WORK, "records"):
