@@ -83,7 +83,9 @@ def holder(path: Path, *, inside: bool = False) -> Iterator[Path]:
     try:
         yield place
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        # What was half moved when the disk failed is for the next writer to finish.
+        if not (place / READY).exists():
+            shutil.rmtree(place, ignore_errors=True)
         os.close(handle)
 
 
@@ -259,6 +261,7 @@ def _move_all(place: Path, path: Path) -> None:
                 (path / above).rmdir()
             except OSError:
                 break
+    (place / READY).unlink()
 
 
 def files_of(folder: Path) -> list[str]:

@@ -202,8 +202,8 @@ def claim_file(
     Raises
     ------
     OutputError
-        The place is an input or lies in one, is a folder, has another suffix, is somebody else's,
-        or cannot be written.
+        The place is an input or lies in one, is a folder or in none, has another suffix, is
+        somebody else's, or cannot be written.
     """
     if isinstance(out, Claim):
         return out
@@ -215,6 +215,10 @@ def claim_file(
         raise OutputError(
             f"{out}: expected a name that ends in {suffix}, which is what `atlas {command}` "
             "writes; choose another name"
+        )
+    if not path.parent.is_dir():
+        raise OutputError(
+            f"{out}: expected a file in a folder that is there, got no such folder; {ANOTHER_PLACE}"
         )
     _refuse_unwritable(out, path)
     if path.exists() and not force:
@@ -250,7 +254,6 @@ def new_result_file(claim: Claim) -> Iterator[Path]:
     path = claim.path
     with ExitStack() as stack:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             clear_abandoned(path)
             place = stack.enter_context(holder(path)) / f"{NEW}{path.suffix}"
         except OSError as error:

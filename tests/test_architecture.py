@@ -24,6 +24,8 @@ RANKS = {
     "errors": 0,
     "files": 0,
     "replacing": 0,
+    "results": 0,
+    "old_results": 0,
     "data": 1,
     "shape": 2,
     "mesh": 3,

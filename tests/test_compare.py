@@ -134,7 +134,10 @@ def test_a_subject_whose_roots_fold_is_said_and_left_out(cohort, tmp_path, monke
     (tmp_path / "sub-02_Dura.stl").write_bytes(
         (cohort / "model/sub-01/sub-01_Dura.stl").read_bytes()
     )
-    found, lost = compare_dataset(tmp_path / "data", tmp_path, tmp_path / "out")
+    models = tmp_path / "models"
+    models.mkdir()
+    (tmp_path / "sub-02_Dura.stl").rename(models / "sub-02_Dura.stl")
+    found, lost = compare_dataset(tmp_path / "data", models, tmp_path / "out")
     assert found == ()
     assert lost[-1].startswith("sub-02: root/L1/left: expected bends wider than the tube")
     assert lost[-1] in (tmp_path / "out/README.md").read_text()
@@ -154,7 +157,7 @@ def test_no_mesh_of_any_subject_is_an_error(cohort, tmp_path):
     with pytest.raises(
         CompareError, match=r"expected meshes like sub-01_Cord.stl of sub-01, got 0"
     ):
-        compare_dataset(cohort, tmp_path, tmp_path / "out")
+        compare_dataset(cohort, tmp_path / "models", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from atlas.build import build_atlas
 from atlas.cli import app
-from atlas.exchange.exports import EXPORTS, ExportError, export_atlas
+from atlas.exchange.exports import EXPORTS, SUFFIXES, ExportError, export_atlas
 from atlas.exchange.statismo_reader import read_statismo
 from atlas.files import OutputError
 from atlas.shape.alignment import align
@@ -136,22 +136,23 @@ def test_the_same_atlas_gives_the_same_bytes_over_an_earlier_export(built, tmp_p
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
         return {f.name: f.read_bytes() for f in files}
 
-    first = content(export_atlas(built, to, tmp_path / "out"))
-    assert content(export_atlas(built, to, tmp_path / "out")) == first
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    out = tmp_path / f"out{SUFFIXES.get(to, '')}"
+    first = content(export_atlas(built, to, out))
+    assert content(export_atlas(built, to, out)) == first
+    assert list(tmp_path.iterdir()) == [out]
 
 
 @pytest.mark.parametrize("to", ["csv", "slicermorph"])
 def test_a_folder_that_is_no_export_is_left_alone(built, tmp_path, to):
     (tmp_path / "analysis.json").write_text("somebody's")
-    with pytest.raises(OutputError, match=r"earlier result \(with export.json\)"):
+    with pytest.raises(OutputError, match=r"earlier result of `atlas export`.*got something else"):
         export_atlas(built, to, tmp_path)
     assert (tmp_path / "analysis.json").read_text() == "somebody's"
 
 
 def test_the_atlas_itself_is_not_written_over(built, tmp_path):
     path = save_atlas(built, tmp_path / "model.h5")
-    with pytest.raises(OutputError, match="got an atlas, which opens in scalismo as it is"):
+    with pytest.raises(OutputError, match="got a file of `atlas build`; choose another place"):
         export_atlas(load_atlas(path), "statismo", path)
     with pytest.raises(OutputError, match="expected the name of a file, got a folder"):
         export_atlas(built, "npz", tmp_path)

@@ -18,6 +18,7 @@ from analysis.overlays import (
 )
 from atlas.data.images import ImageError, open_image
 from atlas.files import OutputError
+from atlas.results import LIST
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +35,25 @@ def image(person, tmp_path_factory):
 
 
 @pytest.fixture
+def out(tmp_path):
+    """A place apart from what is read."""
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+@pytest.fixture
 def fetched(person, tmp_path):
     """A fetched folder with marker files and both images."""
-    specimens.write_subject(tmp_path / "markers", person)
-    anat = tmp_path / "rawdata" / "sub-01" / "anat"
+    place = tmp_path / "data"
+    specimens.write_subject(place / "markers", person)
+    anat = place / "rawdata" / "sub-01" / "anat"
     shape, affine = phantom_images.box_around(person)
     voxels = phantom_images.painted(person, shape, affine)
     phantom_images.write_image(anat / "sub-01_CISS.nii.gz", voxels, affine)
     affine = phantom_images.tilted_affine((1, 1, 3), (-40, -40, -240))
     voxels = np.ones((80, 80, 81), dtype=np.int16)
     phantom_images.write_image(anat / "sub-01_T2TSE.nii.gz", voxels, affine)
-    return tmp_path
+    return place
 
 
 def texts(figure):
@@ -123,47 +132,52 @@ def test_the_sheet_says_how_to_read_it_and_whose_it_is(person, image):
     assert len(figure.axes) == len(panels)
 
 
-def test_one_file_holds_everything_and_a_folder_a_sheet_an_image(fetched):
-    assert write_overlay(fetched, "sub-01", fetched / "one.png", every=10) == []
-    assert write_overlay(fetched / "markers", "sub-01", fetched / "out", every=10) == []
-    assert sorted(p.name for p in (fetched / "out").iterdir()) == [
+def test_one_file_holds_everything_and_a_folder_a_sheet_an_image(fetched, out):
+    assert write_overlay(fetched, "sub-01", out / "one.png", every=10) == []
+    assert write_overlay(fetched / "markers", "sub-01", out / "sheets", every=10) == []
+    assert sorted(p.name for p in (out / "sheets").iterdir()) == [
+        LIST,
         "sub-01_CISS.png",
         "sub-01_T2TSE.png",
     ]
-    assert (fetched / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "one.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_same_sheet_has_the_same_bytes(fetched):
+def test_the_same_sheet_has_the_same_bytes(fetched, out):
     for name in ("a.png", "b.png"):
-        write_overlay(fetched, "sub-01", fetched / name, slices=[15])
-    assert (fetched / "a.png").read_bytes() == (fetched / "b.png").read_bytes()
+        write_overlay(fetched, "sub-01", out / name, slices=[15])
+    assert (out / "a.png").read_bytes() == (out / "b.png").read_bytes()
 
 
-def test_without_the_ganglia_image_the_rest_is_drawn_and_that_is_said(fetched):
+def test_without_the_ganglia_image_the_rest_is_drawn_and_that_is_said(fetched, out):
     (fetched / "rawdata/sub-01/anat/sub-01_T2TSE.nii.gz").unlink()
-    (line,) = write_overlay(fetched, "sub-01", fetched / "out", every=10)
+    (line,) = write_overlay(fetched, "sub-01", out / "sheets", every=10)
     assert line.startswith("ganglia are not drawn: ")
     assert "sub-01_T2TSE.nii.gz" in line
-    assert [p.name for p in (fetched / "out").iterdir()] == ["sub-01_CISS.png"]
+    assert {p.name for p in (out / "sheets").iterdir()} == {LIST, "sub-01_CISS.png"}
 
 
-def test_images_may_stand_elsewhere(fetched):
+def test_images_may_stand_elsewhere(fetched, out):
     (fetched / "far").mkdir()
     (fetched / "rawdata").rename(fetched / "far" / "rawdata")
     with pytest.raises(ImageError, match=r"expected rawdata/sub-01/anat/sub-01_CISS\.nii\.gz"):
-        write_overlay(fetched, "sub-01", fetched / "one.png")
-    write_overlay(fetched, "sub-01", fetched / "one.png", images=fetched / "far", slices=[15])
-    assert (fetched / "one.png").is_file()
+        write_overlay(fetched, "sub-01", out / "one.png")
+    write_overlay(fetched, "sub-01", out / "one.png", images=fetched / "far", slices=[15])
+    assert (out / "one.png").is_file()
 
 
-def test_a_subject_that_is_not_there_is_refused(fetched):
+def test_a_subject_that_is_not_there_is_refused(fetched, out):
     with pytest.raises(ImageError, match="expected a subject 'sub-04', got only sub-01"):
-        write_overlay(fetched, "sub-04", fetched / "one.png")
+        write_overlay(fetched, "sub-04", out / "one.png")
 
 
-def test_a_place_that_cannot_be_written_is_said(fetched):
-    with pytest.raises(OutputError, match="cannot be written"):
-        write_overlay(fetched, "sub-01", fetched / "markers/sub-01/sub-01_dura_1.json", every=30)
+def test_a_place_that_cannot_be_written_is_said(fetched, out):
+    inside = fetched / "markers/sub-01/sub-01_dura_1.json"
+    with pytest.raises(OutputError, match=r"lies in .*data, which is read"):
+        write_overlay(fetched, "sub-01", inside, every=30)
+    (out / "notes").write_text("mine")
+    with pytest.raises(OutputError, match="expected a place for a folder, got a file"):
+        write_overlay(fetched, "sub-01", out / "notes", every=30)
 
 
 @pytest.mark.shared

@@ -12,7 +12,7 @@ import specimens
 from typer.testing import CliRunner
 
 from analysis.tables.collection import collect_tables
-from analysis.tables.folder import PROOF, readme, write_collection
+from analysis.tables.folder import SOURCE, readme, write_collection
 from analysis.tables.pictures import make_pictures
 from analysis.tables.sources import LANDMARK_SHAPES, dataset_source, model_source
 from analysis.tables.typeset import FORMATS, undescribed
@@ -131,7 +131,7 @@ def test_one_subject_gets_what_can_be_said(one, tmp_path):
     table = pd.read_csv(out / "tables" / "segment_variability.csv")
     assert table["n"].max() == 1
     assert table["sd"].isna().all()
-    document = json.loads((out / PROOF).read_text())
+    document = json.loads((out / SOURCE).read_text())
     assert (document["n"], document["made_from"]) == (1, "dataset")
     assert not (out / "figures").exists()
     assert (out / "tables.html").is_file()
@@ -158,7 +158,7 @@ def test_a_folder_that_is_not_of_tables_is_never_replaced(one, tmp_path):
     (tmp_path / "provenance.json").write_text("{}")
     result = runner.invoke(app, ["tables", str(one), "-o", str(tmp_path), "--no-figures"])
     assert result.exit_code == 2
-    assert "an earlier result (with tables.json)" in result.output
+    assert "an earlier result of `atlas tables`" in result.output
 
 
 def test_nothing_there_is_one_clear_error(tmp_path):

@@ -20,7 +20,7 @@ from atlas.data.surrogate_annotation import Annotation, annotate
 from atlas.data.surrogate_profiles import draw_canal, published_cohort
 from atlas.data.surrogate_roots import draw_angles
 from atlas.files import new_file
-from atlas.results import claim_folder, new_folder
+from atlas.replacing import NEW, holder, put_in_place
 
 NOTICE = "generated from published measurements, not imaging data"
 NOISE_LIMIT_MM = 0.25
@@ -100,8 +100,11 @@ def write_surrogate_cohort(out: Path, *, seed: int = 1, noise_mm: float = 0.15) 
         with new_file(out) as place:
             _write_archive(place, files)
     else:
-        with new_folder(claim_folder(out, command="cohort")) as place:
-            _write_folder(place, files)
+        # Without a list of its files: the layout is that of the published archive, and no other.
+        with holder(out.absolute()) as place:
+            (place / NEW).mkdir()
+            _write_folder(place / NEW, files)
+            put_in_place(place, out.absolute())
     return out
 
 
