@@ -15,6 +15,7 @@ from atlas.data.dataset import Dataset
 from atlas.data.image_parameters import image_parameters
 from atlas.data.subject import Finding
 from atlas.files import OutputError
+from atlas.json_values import JsonError, value_as
 
 ATTRIBUTION = (
     "Liu J, Zhang W, Zhou Y, Xu L, Chu Y-H, Jia F. Markers, QC results and generated models "
@@ -22,6 +23,27 @@ ATTRIBUTION = (
     "doi 10.1038/s41597-024-03919-4."
 )
 DISCLAIMER = "Research software; not a medical device and not for clinical decisions."
+
+# What is made of a provenance, where it holds it; an atlas may come with any other words too.
+TYPES: dict[str, Any] = {
+    "software": dict[str, str],
+    "versions": dict[str, str],
+    "created": str,
+    "dataset": str,
+    "subjects": list[str],
+    "inputs": list[dict[str, str]],
+    "covariates": dict[str, list[float | str | None]],
+    "images": dict[str, Any],
+    "exclusions": list[str],
+    "anchor": str,
+    "seed": int | None,
+    "findings": list[dict[str, str]],
+    "notice": str,
+    "attribution": str,
+    "disclaimer": str,
+}
+INPUT = {"id", "sha256", "notice"}
+FINDING = {"severity", "rule", "subject", "place", "message"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +122,52 @@ def provenance(
         "attribution": ATTRIBUTION,
         "disclaimer": DISCLAIMER,
     }
+
+
+def refuse_false_provenance(
+    document: Mapping[str, Any], subject_ids: Sequence[str], *, anchor: str, where: str
+) -> None:
+    """Refuse a provenance that is not of these subjects, or not of the types it stands for.
+
+    Parameters
+    ----------
+    document : mapping of str to object
+        JSON values.
+    subject_ids : sequence of str
+    anchor : str
+        Point that alignment held fixed.
+    where : str
+        How an error names it.
+
+    Raises
+    ------
+    JsonError
+    """
+    for name, hint in TYPES.items():
+        if name in document:
+            value_as(hint, document[name], f"{where}/{name}")
+    ids = list(subject_ids)
+    of_subjects = {
+        "subjects": document.get("subjects", ids),
+        "inputs": [entry.get("id") for entry in document.get("inputs", [{"id": i} for i in ids])],
+    }
+    for name, found in of_subjects.items():
+        if found != ids:
+            raise JsonError(
+                f"{where}/{name}: expected the {len(ids)} subjects of the atlas, got others"
+            )
+    for name, keys in (("inputs", INPUT), ("findings", FINDING)):
+        if any(set(entry) != keys for entry in document.get(name, ())):
+            raise JsonError(
+                f"{where}/{name}: expected {', '.join(sorted(keys))} of each, got others"
+            )
+    for name, values in document.get("covariates", {}).items():
+        if len(values) != len(ids):
+            raise JsonError(
+                f"{where}/covariates/{name}: expected {len(ids)} values, got {len(values)}"
+            )
+    if document.get("anchor", anchor) != anchor:
+        raise JsonError(f"{where}/anchor: expected {anchor!r}, got {document['anchor']!r}")
 
 
 def _now() -> str:
