@@ -7,7 +7,7 @@ data.  Shapes are compared before anything is allocated.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
@@ -32,6 +32,9 @@ SAMPLED_ROWS = 64
 # is refused before it is allocated.
 MOST_PACKED = 1100
 LARGE_BYTES = 64 << 20
+
+# Kinds of numbers other programs write.
+NUMBERS, INTEGERS = "fiu", "iu"
 
 Value = TypeVar("Value", bool, int, float, str)
 Shape = tuple[int | None, ...]
@@ -66,6 +69,11 @@ class Fields:
         with _asked(self._named(name)):
             return name in set(self.group)
 
+    def names(self) -> list[str]:
+        """Names of what stands in the group, sorted."""
+        with _asked(self.name):
+            return sorted(self.group)
+
     def within(self, name: str, *, apart: bool = False) -> Fields:
         """A group of this one; ``apart``: as the group that holds everything that is read."""
         found = self._own(name)
@@ -76,7 +84,13 @@ class Fields:
         return Fields(found, self._at(name), self._named(name), self.seen)
 
     def array(
-        self, name: str, shape: Shape, dtype: Any, *, mapped: int | None = None
+        self,
+        name: str,
+        shape: Shape,
+        dtype: Any,
+        *,
+        mapped: int | None = None,
+        rows: slice | None = None,
     ) -> np.ndarray:
         """The values of a data set.
 
@@ -85,10 +99,13 @@ class Fields:
         name : str
         shape : tuple of int or None
             None where any length will do.
-        dtype : data-type
-            The very one: no other precision, no other order of bytes.
+        dtype : data-type or str
+            The very one: no other precision, no other order of bytes.  :data:`NUMBERS` and
+            :data:`INTEGERS`: whatever the other program used.
         mapped : int, optional
             From so many bytes on, an array that lies in one piece is the file itself.
+        rows : slice, optional
+            Read of it; all by default.
 
         Returns
         -------
@@ -100,16 +117,11 @@ class Fields:
         FieldError
             Another kind, type or shape, or data that is not there whole.
         """
-        dataset, place = self._dataset(name), self._named(name)
+        dataset, place = self.checked(name, shape, dtype), self._named(name)
         with _asked(place):
             found, got = dataset.dtype, dataset.shape
-            _refuse_unless(
-                found == np.dtype(dtype) and _fits(got, shape),
-                place,
-                f"{np.dtype(dtype)} of shape {_shape_text(shape)}",
-                f"{found} of shape {got}",
-            )
-            _refuse_partial(dataset, place)
+            if rows is not None:
+                return freeze(np.asarray(dataset[rows]))
             offset = dataset.id.get_offset()
             if mapped is not None and offset is not None and dataset.nbytes >= max(mapped, 1):
                 array: np.ndarray = np.memmap(
@@ -120,14 +132,21 @@ class Fields:
             self._note(name, _array_line(dataset, array))
         return array
 
-    def shape(self, name: str) -> tuple[int, ...]:
-        """The shape a data set declares; nothing is read."""
-        dataset = self._dataset(name)
-        with _asked(self._named(name)):
-            shape: tuple[int, ...] | None = dataset.shape
-        _refuse_unless(shape is not None, self._named(name), "an array", "an empty one")
-        assert shape is not None
-        return shape
+    def checked(self, name: str, shape: Shape, dtype: Any) -> h5py.Dataset:
+        """A data set of a shape and type, whole; nothing of it is read."""
+        dataset, place = self._dataset(name), self._named(name)
+        with _asked(place):
+            found, got = dataset.dtype, dataset.shape
+            kinds = isinstance(dtype, str)
+            fits = found.kind in dtype if kinds else found == np.dtype(dtype)
+            _refuse_unless(
+                fits and _fits(got, shape),
+                place,
+                f"{'numbers' if kinds else np.dtype(dtype)} of shape {_shape_text(shape)}",
+                f"{found} of shape {got}",
+            )
+            _refuse_partial(dataset, place)
+        return dataset
 
     def same(self, name: str, other: str) -> bool:
         """Whether a data set is another one under a second name; then it counts as read."""
@@ -146,10 +165,13 @@ class Fields:
         with _asked(place):
             kind = h5py.check_string_dtype(dataset.dtype)
             _refuse_unless(
-                kind is not None and dataset.shape == (), place, "a text", _described(dataset)
+                kind is not None and dataset.shape in ((), (1,)),
+                place,
+                "a text",
+                _described(dataset),
             )
             _refuse_partial(dataset, place)
-            content = dataset[()]
+            content = dataset[()] if dataset.shape == () else dataset[0]
             content = content if isinstance(content, bytes) else bytes(content)
             text = content.decode("utf-8")
         self._note(name, f"text {hashlib.sha256(content).hexdigest()}")
@@ -182,6 +204,13 @@ class Fields:
         self.seen[f"{self.path}@{name}"] = f"{kind.__name__} {value!r}"
         return value
 
+    def attributes_if_there(self, names: Iterable[str], kind: type[Value]) -> None:
+        """Read single values that other programs may leave out, so that a digest holds them."""
+        with _asked(self.name):
+            there = set(self.group.attrs)
+        for name in there & set(names):
+            self.attribute(name, kind)
+
     def finish(self) -> bool:
         """Refuse what was not asked for, and content that is not what was written.
 
@@ -196,6 +225,10 @@ class Fields:
             There is more than was read, or the digest that stands beside it is of something else.
         """
         self._refuse_more()
+        return self.is_sealed()
+
+    def is_sealed(self) -> bool:
+        """Whether a digest stands beside the group; refuses one of other content."""
         with _asked(f"{self.name}@{DIGEST}"):
             if DIGEST not in set(self.group.attrs):
                 return False
@@ -293,8 +326,7 @@ def seal(group: h5py.Group) -> None:
     Parameters
     ----------
     group : h5py.Group
-        Finished; of texts, arrays and plain attributes.  Groups in it that have a digest of
-        their own count by that.
+        Finished; of texts, arrays and plain attributes.
     """
     fields = Fields(group)
     _read_all(fields)
@@ -393,9 +425,9 @@ def _attribute_value(group: h5py.Group, name: str) -> Any:
     held = group.attrs.get_id(name)
     kind = held.dtype
     text = h5py.check_string_dtype(kind)
-    if held.shape != () or (text is None and kind.kind not in "biuf"):
+    if held.shape not in ((), (1,)) or (text is None and kind.kind not in "biuf"):
         return None
-    value = group.attrs[name]
+    value = group.attrs[name] if held.shape == () else group.attrs[name][0]
     if isinstance(value, bytes):
         value = value.decode("utf-8")
     if isinstance(value, str):

@@ -57,7 +57,7 @@ def refuse_impossible(atlas: Atlas, *, sealed: bool) -> None:
     """
     alignment, model = atlas.alignment, atlas.model
     _check_choices(atlas.settings, alignment)
-    _check_landmarks(alignment.landmarks)
+    check_landmarks(alignment.landmarks, where="atlas/landmarks/")
     _check_motions(alignment)
     _check_places(alignment)
     if alignment.factors is not None:
@@ -77,20 +77,20 @@ def refuse_impossible(atlas: Atlas, *, sealed: bool) -> None:
 def _check_choices(settings: Settings, alignment: Alignment) -> None:
     anchor_weights(alignment.landmarks.scheme, alignment.anchor)
     chosen: tuple[tuple[str, str | None, tuple[str | None, ...]], ...] = (
-        ("alignment@rotations", alignment.rotations, ROTATIONS),
-        ("alignment@scaling", alignment.scaling, SCALINGS),
-        ("alignment@weighting", alignment.weighting, WEIGHTS),
-        ("settings/rotation", settings.rotation, ROTATIONS),
-        ("settings/scale", settings.scale, SCALINGS),
-        ("settings/weights", settings.weights, WEIGHTS),
-        ("settings/bridged", settings.bridged, BRIDGED),
-        ("settings/slide", settings.slide, SLIDING),
+        ("atlas/alignment@rotations", alignment.rotations, ROTATIONS),
+        ("atlas/alignment@scaling", alignment.scaling, SCALINGS),
+        ("atlas/alignment@weighting", alignment.weighting, WEIGHTS),
+        ("atlas/settings/rotation", settings.rotation, ROTATIONS),
+        ("atlas/settings/scale", settings.scale, SCALINGS),
+        ("atlas/settings/weights", settings.weights, WEIGHTS),
+        ("atlas/settings/bridged", settings.bridged, BRIDGED),
+        ("atlas/settings/slide", settings.slide, SLIDING),
     )
     for name, value, known in chosen:
         _refuse_unless(value in known, name, f"one of {known}", repr(value))
     rounds, held = alignment.n_iterations, settings.variance_held
-    _refuse_unless(rounds >= 0, "alignment@n_iterations", "0 or more", rounds)
-    _refuse_unless(0 < held <= 1, "settings/variance_held", "a share in (0, 1]", held)
+    _refuse_unless(rounds >= 0, "atlas/alignment@n_iterations", "0 or more", rounds)
+    _refuse_unless(0 < held <= 1, "atlas/settings/variance_held", "a share in (0, 1]", held)
 
 
 def _check_settings(settings: Settings, alignment: Alignment) -> None:
@@ -98,40 +98,52 @@ def _check_settings(settings: Settings, alignment: Alignment) -> None:
     anchor = settings.anchor or settings.origin
     asked = (settings.rotation, settings.scale, settings.weights, anchor)
     done = (alignment.rotations, alignment.scaling, alignment.weighting, alignment.anchor)
-    _refuse_unless(asked == done, "settings", f"what the alignment says, {done}", asked)
+    _refuse_unless(asked == done, "atlas/settings", f"what the alignment says, {done}", asked)
     told, found = settings.scheme, alignment.landmarks.scheme
     told = told.with_extents({b.name: b.extent_mm for b in found.blocks if b.extent_mm})
-    _refuse_unless(told == found, "settings", "those of the scheme", "others")
+    _refuse_unless(told == found, "atlas/settings", "those of the scheme", "others")
 
 
-def _check_landmarks(landmarks: LandmarkSet) -> None:
+def check_landmarks(landmarks: LandmarkSet, *, where: str) -> None:
+    """Refuse landmarks whose places, states or uncertainties cannot be.
+
+    Parameters
+    ----------
+    landmarks : LandmarkSet
+    where : str
+        How an error names the group that holds them, with its slash.
+
+    Raises
+    ------
+    FieldError
+    """
     ids = landmarks.subject_ids
     once = len(set(ids)) == len(ids) and all(ids)
-    _refuse_unless(once, "landmarks/subject_ids", "every subject once", "one twice, or no name")
+    _refuse_unless(once, f"{where}subject_ids", "every subject once", "one twice, or no name")
     assert landmarks.bridge_sd is not None  # filled in at construction
     for part in _parts(len(ids)):
         status, sd = landmarks.status[part], landmarks.bridge_sd[part]
         highest = int(status.max(initial=0))
-        _refuse_unless(highest <= max(Status), "landmarks/status", f"{list(Status)}", highest)
-        _check_finite("landmarks/points", landmarks.points[part], missing=True)
-        _check_finite("landmarks/bridge_sd", sd)
+        _refuse_unless(highest <= max(Status), f"{where}status", f"{list(Status)}", highest)
+        _check_finite(f"{where}points", landmarks.points[part], missing=True)
+        _check_finite(f"{where}bridge_sd", sd)
         certain = (sd >= 0).all() and not sd[status != Status.BRIDGED].any()
         _refuse_unless(
-            certain, "landmarks/bridge_sd", "0 or more, and 0 but for bridged ones", "others"
+            certain, f"{where}bridge_sd", "0 or more, and 0 but for bridged ones", "others"
         )
 
 
 def _check_motions(alignment: Alignment) -> None:
     turns = alignment.rotation
     for name in ("mean", "rotation", "scale", "translation", "weights"):
-        _check_finite(f"alignment/{name}", getattr(alignment, name))
+        _check_finite(f"atlas/alignment/{name}", getattr(alignment, name))
     off = np.abs(turns @ np.swapaxes(turns, 1, 2) - np.eye(3)).max(initial=0.0)
     proper = off <= PROPER and (np.linalg.det(turns) > 0).all()
-    _refuse_unless(proper, "alignment/rotation", "proper rotations", f"ones off by {off:.3g}")
+    _refuse_unless(proper, "atlas/alignment/rotation", "proper rotations", f"ones off by {off:.3g}")
     _refuse_unless(
-        (alignment.scale > 0).all(), "alignment/scale", "positive", alignment.scale.min()
+        (alignment.scale > 0).all(), "atlas/alignment/scale", "positive", alignment.scale.min()
     )
-    _check_weights("alignment/weights", alignment.weights)
+    _check_weights("atlas/alignment/weights", alignment.weights)
 
 
 def _check_weights(name: str, weights: np.ndarray) -> None:
@@ -144,30 +156,33 @@ def _check_places(alignment: Alignment) -> None:
     """Aligned points are the landmarks after their motions; completed ones hold them."""
     landmarks = alignment.landmarks
     count = len(landmarks.subject_ids)
-    _refuse_unless(count > 0, "landmarks/subject_ids", "subjects", "none")
+    _refuse_unless(count > 0, "atlas/landmarks/subject_ids", "subjects", "none")
     mapped = isinstance(alignment.points, np.memmap)
     total = np.zeros(alignment.mean.shape)
     for part in _parts(count, SUBJECTS_COMPARED if mapped else None):
         raw, points = landmarks.points[part], alignment.points[part]
         turns = alignment.scale[part, None, None] * alignment.rotation[part]
         moved = raw @ np.swapaxes(turns, 1, 2) + alignment.translation[part, None]
-        _check_same("alignment/points", points, moved, "its landmarks after their motions")
+        _check_same("atlas/alignment/points", points, moved, "its landmarks after their motions")
         completed = alignment.completed[part]
-        _check_finite("alignment/completed", completed)
+        _check_finite("atlas/alignment/completed", completed)
         there = ~np.isnan(points)
         _check_same(
-            "alignment/completed", completed[there], points[there], "the points that are there"
+            "atlas/alignment/completed",
+            completed[there],
+            points[there],
+            "the points that are there",
         )
         total += completed.sum(axis=0)
     if not mapped:
         # What is expected where something is missing comes to rest only by and by.
         close = SAME_MM if alignment.factors is None else SETTLED_MM
         what = "the mean of completed shapes"
-        _check_same("alignment/mean", alignment.mean, total / count, what, within_mm=close)
+        _check_same("atlas/alignment/mean", alignment.mean, total / count, what, within_mm=close)
     whole = alignment.completed is alignment.points or not np.isnan(alignment.points).any()
     _refuse_unless(
         whole == (alignment.factors is None),
-        "alignment/factors",
+        "atlas/alignment/factors",
         "them where landmarks are missing",
         "none" if alignment.factors is None else "them where none is",
     )
@@ -175,12 +190,17 @@ def _check_places(alignment: Alignment) -> None:
 
 def _check_factors(factors: Factors, alignment: Alignment) -> None:
     n, count = alignment.landmarks.scheme.size, len(alignment.landmarks.subject_ids)
-    _check_finite("alignment/factors/mean", factors.mean)
-    _check_finite("alignment/factors/loadings", factors.loadings)
+    _check_finite("atlas/alignment/factors/mean", factors.mean)
+    _check_finite("atlas/alignment/factors/loadings", factors.loadings)
     k = factors.loadings.shape[2]
-    _refuse_unless(k <= min(3 * n, count), "alignment/factors/loadings", f"at most {count}", k)
     _refuse_unless(
-        0 < factors.noise < np.inf, "alignment/factors@noise", "a positive variance", factors.noise
+        k <= min(3 * n, count), "atlas/alignment/factors/loadings", f"at most {count}", k
+    )
+    _refuse_unless(
+        0 < factors.noise < np.inf,
+        "atlas/alignment/factors@noise",
+        "a positive variance",
+        factors.noise,
     )
 
 
@@ -189,19 +209,23 @@ def _check_model(model: ShapeModel, alignment: Alignment) -> None:
     assert model.noise_share is not None
     count = len(alignment.landmarks.subject_ids)
     for name in ("mean", "modes", "variance", "noise_share"):
-        _check_finite(f"model/{name}", getattr(model, name))
-    _refuse_unless(model.n_subjects == count, "model@n_subjects", str(count), model.n_subjects)
+        _check_finite(f"atlas/model/{name}", getattr(model, name))
+    _refuse_unless(
+        model.n_subjects == count, "atlas/model@n_subjects", str(count), model.n_subjects
+    )
     most = count - 1
     _refuse_unless(
-        1 <= model.n_modes <= most, "model/variance", f"1 to {most} modes", model.n_modes
+        1 <= model.n_modes <= most, "atlas/model/variance", f"1 to {most} modes", model.n_modes
     )
     same = np.array_equal(model.weights, alignment.weights)
-    _refuse_unless(same, "model/weights", "those of the alignment", "others")
-    _refuse_unless(0 <= model.noise < np.inf, "model@noise", "0 or more mm²", model.noise)
+    _refuse_unless(same, "atlas/model/weights", "those of the alignment", "others")
+    _refuse_unless(0 <= model.noise < np.inf, "atlas/model@noise", "0 or more mm²", model.noise)
     least = model.noise_share.min()
-    _refuse_unless(least >= 0, "model/noise_share", "0 or more", least)
+    _refuse_unless(least >= 0, "atlas/model/noise_share", "0 or more", least)
     off = _off_orthonormal(model)
-    _refuse_unless(off <= ORTHONORMAL, "model/modes", "orthonormal modes", f"ones off by {off:.3g}")
+    _refuse_unless(
+        off <= ORTHONORMAL, "atlas/model/modes", "orthonormal modes", f"ones off by {off:.3g}"
+    )
 
 
 def _off_orthonormal(model: ShapeModel) -> float:
@@ -223,7 +247,7 @@ def _check_spread(model: ShapeModel, alignment: Alignment, settings: Settings) -
     assert landmarks.bridge_sd is not None
     if settings.bridged != "as-measured" and (landmarks.status == Status.BRIDGED).any():
         return
-    _check_same("model/mean", model.mean, alignment.mean, "the mean of the alignment")
+    _check_same("atlas/model/mean", model.mean, alignment.mean, "the mean of the alignment")
     assert model.weights is not None
     leading = model.modes[:MODES_CHECKED]
     rows = (model.weights[:, None] * leading).reshape(len(leading), -1)
@@ -232,7 +256,7 @@ def _check_spread(model: ShapeModel, alignment: Alignment, settings: Settings) -
     told = model.variance[: len(leading)] + model.noise
     off = np.abs(told - expected).max() / expected[0]
     _refuse_unless(
-        off <= ORTHONORMAL, "model/variance", "that of the shapes along the modes", told[0]
+        off <= ORTHONORMAL, "atlas/model/variance", "that of the shapes along the modes", told[0]
     )
 
 
@@ -266,4 +290,4 @@ def _parts(count: int, few: int | None = None) -> Iterator[slice]:
 
 def _refuse_unless(holds: bool | np.bool_, name: str, expected: str, got: object) -> None:
     if not holds:
-        raise FieldError(f"atlas/{name.removeprefix('atlas/')}: expected {expected}, got {got}")
+        raise FieldError(f"{name}: expected {expected}, got {got}")
