@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -147,9 +149,12 @@ def read_mesh(path: Path) -> Mesh:
 
     try:
         _refuse_torn(path.read_bytes())
-        loaded = load_mesh(path, file_type="stl")
+        with _quiet_trimesh():
+            loaded = load_mesh(path, file_type="stl", process=False)
+            farthest = float(np.abs(loaded.vertices).max())
+            if farthest <= FARTHEST_MM:
+                loaded.merge_vertices()
         mesh = Mesh(loaded.vertices, loaded.faces)
-        farthest = float(np.abs(mesh.vertices).max())
     except Exception as error:  # any of trimesh's, which are of every kind
         raise CompareError(f"{path}: expected an STL, got {error}; fetch it again") from None
     if not farthest <= FARTHEST_MM:
@@ -160,6 +165,17 @@ def read_mesh(path: Path) -> Mesh:
     if not mesh.area_mm2 > 0:
         raise CompareError(f"{path}: expected a surface, got no triangle with an area")
     return mesh
+
+
+@contextmanager
+def _quiet_trimesh() -> Iterator[None]:
+    """Without tracebacks that trimesh logs on its way from one way of reading to the next."""
+    log = logging.getLogger("trimesh.util")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _refuse_torn(content: bytes) -> None:

@@ -67,7 +67,7 @@ class Fields:
 
     def __contains__(self, name: str) -> bool:
         with _asked(self._named(name)):
-            return name in set(self.group)
+            return _holds(self.group, name)
 
     def names(self) -> list[str]:
         """Names of what stands in the group, sorted."""
@@ -193,7 +193,7 @@ class Fields:
         """A single value beside a group."""
         place = f"{self.name}@{name}"
         with _asked(place):
-            _refuse_unless(name in set(self.group.attrs), place, Words[kind], "none")
+            _refuse_unless(name in self.group.attrs, place, Words[kind], "none")
             value = _attribute_value(self.group, name)
         _refuse_unless(
             type(value) is kind,
@@ -230,7 +230,7 @@ class Fields:
     def is_sealed(self) -> bool:
         """Whether a digest stands beside the group; refuses one of other content."""
         with _asked(f"{self.name}@{DIGEST}"):
-            if DIGEST not in set(self.group.attrs):
+            if DIGEST not in self.group.attrs:
                 return False
             told = _attribute_value(self.group, DIGEST)
         if told != self.digest():
@@ -272,7 +272,7 @@ class Fields:
 
         place = self._named(name)
         with _asked(place):
-            _refuse_unless(name in set(self.group), place, "it there", "none")
+            _refuse_unless(_holds(self.group, name), place, "it there", "none")
             link = self.group.get(name, getlink=True)
             _refuse_unless(
                 isinstance(link, h5py.HardLink), place, "data of this file", "a link to elsewhere"
@@ -364,6 +364,12 @@ def _line(error: Exception) -> str:
 def _refuse_unless(holds: bool, place: str, expected: str, got: object) -> None:
     if not holds:
         raise FieldError(f"{place}: expected {expected}, got {str(got)[:120]}")
+
+
+def _holds(group: h5py.Group, name: str) -> bool:
+    """Whether a name stands in a group, wherever it leads."""
+    there: bool = group.id.links.exists(name.encode())
+    return there
 
 
 def _kind(found: Any) -> str:

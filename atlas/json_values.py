@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -173,6 +174,9 @@ def _sequence_as(hint: Any, value: Any, where: str) -> Any:
         kinds = (kinds[0],) * len(value)
     if len(kinds) != len(value):
         raise JsonError(f"{where}: expected a list of {len(kinds)}, got {len(value)}")
+    if kinds and set(kinds) == {str} and all(type(v) is str for v in value):
+        # Thousands of names at once.
+        return list(value) if get_origin(hint) is list else tuple(value)
     found = [
         value_as(k, v, f"{where}/{i}") for i, (k, v) in enumerate(zip(kinds, value, strict=True))
     ]
@@ -181,7 +185,7 @@ def _sequence_as(hint: Any, value: Any, where: str) -> Any:
 
 def _dataclass_as(hint: Any, value: Any, where: str, optional: tuple[str, ...]) -> Any:
     _refuse_unless(isinstance(value, dict), "an object", value, where)
-    hints = get_type_hints(hint)
+    hints = _hints(hint)
     known = {f.name: f.default is MISSING or f.name not in optional for f in fields(hint)}
     lost = [name for name, needed in known.items() if needed and name not in value]
     odd = [name for name in value if name not in known]
@@ -189,6 +193,11 @@ def _dataclass_as(hint: Any, value: Any, where: str, optional: tuple[str, ...]) 
         what = f"none for {', '.join(lost)}" if lost else f"also {', '.join(map(repr, odd))[:80]}"
         raise JsonError(f"{where}: expected values for {', '.join(known)}, got {what}")
     return hint(**{name: value_as(hints[name], v, f"{where}/{name}") for name, v in value.items()})
+
+
+@lru_cache(maxsize=64)
+def _hints(of: Any) -> dict[str, Any]:
+    return get_type_hints(of)
 
 
 def _refuse_unless(holds: bool, expected: str, value: Any, where: str) -> None:

@@ -121,7 +121,7 @@ def check_landmarks(landmarks: LandmarkSet, *, where: str) -> None:
     once = len(set(ids)) == len(ids) and all(ids)
     _refuse_unless(once, f"{where}subject_ids", "every subject once", "one twice, or no name")
     assert landmarks.bridge_sd is not None  # filled in at construction
-    for part in _parts(len(ids)):
+    for part in _parts(len(ids), _few(landmarks.points)):
         status, sd = landmarks.status[part], landmarks.bridge_sd[part]
         highest = int(status.max(initial=0))
         _refuse_unless(highest <= max(Status), f"{where}status", f"{list(Status)}", highest)
@@ -157,9 +157,9 @@ def _check_places(alignment: Alignment) -> None:
     landmarks = alignment.landmarks
     count = len(landmarks.subject_ids)
     _refuse_unless(count > 0, "atlas/landmarks/subject_ids", "subjects", "none")
-    mapped = isinstance(alignment.points, np.memmap)
+    few = _few(alignment.points)
     total = np.zeros(alignment.mean.shape)
-    for part in _parts(count, SUBJECTS_COMPARED if mapped else None):
+    for part in _parts(count, few):
         raw, points = landmarks.points[part], alignment.points[part]
         turns = alignment.scale[part, None, None] * alignment.rotation[part]
         moved = raw @ np.swapaxes(turns, 1, 2) + alignment.translation[part, None]
@@ -174,12 +174,14 @@ def _check_places(alignment: Alignment) -> None:
             "the points that are there",
         )
         total += completed.sum(axis=0)
-    if not mapped:
+    if few is None:
         # What is expected where something is missing comes to rest only by and by.
         close = SAME_MM if alignment.factors is None else SETTLED_MM
         what = "the mean of completed shapes"
         _check_same("atlas/alignment/mean", alignment.mean, total / count, what, within_mm=close)
-    whole = alignment.completed is alignment.points or not np.isnan(alignment.points).any()
+    whole = (
+        alignment.completed is alignment.points or not (landmarks.status == Status.MISSING).any()
+    )
     _refuse_unless(
         whole == (alignment.factors is None),
         "atlas/alignment/factors",
@@ -276,6 +278,11 @@ def _check_finite(name: str, values: np.ndarray, *, missing: bool = False) -> No
     size = np.abs(values)
     worst = (np.nanmax if missing else np.max)(size, initial=0.0)
     _refuse_unless(worst <= FARTHEST_MM, f"{name}", "numbers of the size of a person", worst)
+
+
+def _few(points: np.ndarray) -> int | None:
+    """How many subjects are compared: all of those in memory, some of those on disk."""
+    return SUBJECTS_COMPARED if isinstance(points, np.memmap) else None
 
 
 def _parts(count: int, few: int | None = None) -> Iterator[slice]:
