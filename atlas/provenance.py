@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -97,6 +98,8 @@ def provenance(
     Returns
     -------
     dict
+        What no JSON holds is missing: numbers that are not finite are null; bytes of names that
+        are no text are escaped.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def provenance(
     """
     subjects = [{"id": i, "sha256": h, "notice": notice} for i, h, notice in inputs.subjects]
     packages = ("numpy", "scipy", "h5py", "orjson", "trimesh")
-    return {
+    document = {
         "software": {"name": "lumbosacral-atlas", "version": version("lumbosacral-atlas")},
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "created": _now(),
@@ -122,6 +125,21 @@ def provenance(
         "attribution": ATTRIBUTION,
         "disclaimer": DISCLAIMER,
     }
+    found: dict[str, Any] = _writable(document)
+    return found
+
+
+def _writable(value: Any) -> Any:
+    """A value of JSON as every program can read it again."""
+    if isinstance(value, dict):
+        return {_writable(name): _writable(v) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_writable(v) for v in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def refuse_false_provenance(

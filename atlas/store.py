@@ -338,4 +338,8 @@ def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:
 
 def _write_json(group: h5py.Group, name: str, value: object) -> None:
     # A dataset, not an attribute: HDF5 attributes end at 64 KiB, and input hashes pass that.
-    group.create_dataset(name, data=json.dumps(value, sort_keys=True), track_times=False)
+    try:
+        text = json.dumps(value, sort_keys=True, allow_nan=False)
+    except (ValueError, TypeError) as error:
+        raise AtlasFileError(f"{name}: expected values that JSON holds, got {error}") from None
+    group.create_dataset(name, data=text, track_times=False)

@@ -157,6 +157,7 @@ def _check_places(alignment: Alignment) -> None:
     landmarks = alignment.landmarks
     count = len(landmarks.subject_ids)
     _refuse_unless(count > 0, "atlas/landmarks/subject_ids", "subjects", "none")
+    _check_factors_there(alignment)
     few = _few(alignment.points)
     total = np.zeros(alignment.mean.shape)
     for part in _parts(count, few):
@@ -179,6 +180,10 @@ def _check_places(alignment: Alignment) -> None:
         close = SAME_MM if alignment.factors is None else SETTLED_MM
         what = "the mean of completed shapes"
         _check_same("atlas/alignment/mean", alignment.mean, total / count, what, within_mm=close)
+
+
+def _check_factors_there(alignment: Alignment) -> None:
+    landmarks = alignment.landmarks
     whole = (
         alignment.completed is alignment.points or not (landmarks.status == Status.MISSING).any()
     )

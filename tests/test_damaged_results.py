@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 from damaged_results import atlas_meaning, make_kinds, run, same
 
+from atlas.data.subject import Finding, Severity
 from atlas.exchange.statismo_reader import read_statismo
 from atlas.hdf5_fields import DIGEST, seal
 from atlas.large.landmark_file import LandmarkFile, LandmarkFileError
+from atlas.provenance import Inputs, provenance
 from atlas.shape_choice import ShapeChoiceError, read_scores
-from atlas.store import AtlasFileError, load_atlas
+from atlas.store import AtlasFileError, load_atlas, save_atlas
 
 KINDS = (
     *("model", "model-bytes", "model-0.1.0", "model-gaps", "statismo", "landmarks"),
@@ -128,7 +133,7 @@ IMPOSSIBLE = {
     ),
     "also 'colour'": put("atlas/settings", lambda t: t.replace(b"{", b'{"colour": 1, ', 1)),
     "atlas/settings/root: expected a whole number": put(
-        "atlas/settings", lambda t: t.replace(b'"root": ', b'"root": 0.5e1, "x": ')
+        "atlas/settings", lambda t: t.replace(b'"root": ', b'"root": 0.')
     ),
     "atlas/settings: expected those of the scheme": put(
         "atlas/settings", lambda t: t.replace(b'"dura": [', b'"dura": [1')
@@ -275,3 +280,19 @@ def test_scores_of_a_spreadsheet_may_begin_with_a_mark(tmp_path):
     path = tmp_path / "scores.csv"
     path.write_bytes(b"\xef\xbb\xbfscore_1,score_2\r\n0.5,-1\r\n")
     np.testing.assert_array_equal(read_scores(path), [[0.5, -1]])
+
+
+def test_what_json_does_not_hold_is_never_written(kinds, tmp_path):
+    built = load_atlas(kinds["model"].path)
+    odd = replace(built, provenance={"age": float("nan")})
+    with pytest.raises(AtlasFileError, match="provenance: expected values that JSON holds"):
+        save_atlas(odd, tmp_path / "odd.h5")
+
+
+def test_a_provenance_holds_null_for_no_number_and_escapes_what_is_no_text():
+    finding = Finding(Severity.WARNING, "x", "sub-1", "a\udcff.json", "m")
+    inputs = Inputs("d\udcff", [("sub-1", "0", "")], {"age": [float("inf")]}, (), "")
+    found = provenance(inputs, [finding], anchor="conus", seed=None)
+    assert (found["covariates"], found["dataset"]) == ({"age": [None]}, "d\\udcff")
+    assert found["findings"][0]["place"] == "a\\udcff.json"
+    json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
