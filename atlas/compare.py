@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +29,8 @@ STL = re.compile(r"(?P<subject>sub[-_]?[A-Za-z0-9]+?)_?(?P<what>cord|dura|nerver
 STRUCTURES = {"cord": "cord", "dura": "dura", "nerv": "roots"}
 POINTS = 20_000
 EDGE_MM = 1.0
+# Of a person, in the frame of an image.
+FARTHEST_MM = 1e5
 TABLE = "comparison.csv"
 STATISTICS = ("mean", "rms", "p95", "max")
 COLUMNS = {
@@ -149,13 +153,49 @@ def read_mesh(path: Path) -> Mesh:
     from trimesh import load_mesh
 
     try:
-        loaded = load_mesh(path, file_type="stl")
+        _refuse_torn(path.read_bytes())
+        with _quiet_trimesh():
+            loaded = load_mesh(path, file_type="stl", process=False)
+            farthest = float(np.abs(loaded.vertices).max())
+            if farthest <= FARTHEST_MM:
+                loaded.merge_vertices()
         mesh = Mesh(loaded.vertices, loaded.faces)
     except Exception as error:  # any of trimesh's, which are of every kind
         raise CompareError(f"{path}: expected an STL, got {error}; fetch it again") from None
+    if not farthest <= FARTHEST_MM:
+        raise CompareError(
+            f"{path}: expected corners within {FARTHEST_MM:g} mm, got one at {farthest:g}; check "
+            "its unit, or fetch it again"
+        )
     if not mesh.area_mm2 > 0:
         raise CompareError(f"{path}: expected a surface, got no triangle with an area")
     return mesh
+
+
+@contextmanager
+def _quiet_trimesh() -> Iterator[None]:
+    """Without tracebacks that trimesh logs on its way from one way of reading to the next."""
+    log = logging.getLogger("trimesh.util")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+def _refuse_torn(content: bytes) -> None:
+    """Refuse an STL of which a part is missing: what reads it would take the rest for all."""
+    count = int.from_bytes(content[80:84], "little")
+    if len(content) == 84 + 50 * count and count:
+        return
+    text = content.lower().split()
+    facets, corners = text.count(b"facet"), text.count(b"vertex")
+    whole = text.count(b"endfacet") == facets > 0 and corners == 3 * facets
+    if not (text[:1] == [b"solid"] and b"endsolid" in text and whole):
+        raise CompareError(
+            f"{len(content)} bytes, which are neither the {count} triangles its header says nor a "
+            "text of whole facets"
+        )
 
 
 def compare_subject(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -15,6 +16,7 @@ from atlas.data.dataset import Dataset
 from atlas.data.image_parameters import image_parameters
 from atlas.data.subject import Finding
 from atlas.files import OutputError
+from atlas.json_values import JsonError, value_as
 
 ATTRIBUTION = (
     "Liu J, Zhang W, Zhou Y, Xu L, Chu Y-H, Jia F. Markers, QC results and generated models "
@@ -22,6 +24,27 @@ ATTRIBUTION = (
     "doi 10.1038/s41597-024-03919-4."
 )
 DISCLAIMER = "Research software; not a medical device and not for clinical decisions."
+
+# What is made of a provenance, where it holds it; an atlas may come with any other words too.
+TYPES: dict[str, Any] = {
+    "software": dict[str, str],
+    "versions": dict[str, str],
+    "created": str,
+    "dataset": str,
+    "subjects": list[str],
+    "inputs": list[dict[str, str]],
+    "covariates": dict[str, list[float | str | None]],
+    "images": dict[str, Any],
+    "exclusions": list[str],
+    "anchor": str,
+    "seed": int | None,
+    "findings": list[dict[str, str]],
+    "notice": str,
+    "attribution": str,
+    "disclaimer": str,
+}
+INPUT = {"id", "sha256", "notice"}
+FINDING = {"severity", "rule", "subject", "place", "message"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +98,8 @@ def provenance(
     Returns
     -------
     dict
+        What no JSON holds is missing: numbers that are not finite are null; bytes of names that
+        are no text are escaped.
 
     Raises
     ------
@@ -83,7 +108,7 @@ def provenance(
     """
     subjects = [{"id": i, "sha256": h, "notice": notice} for i, h, notice in inputs.subjects]
     packages = ("numpy", "scipy", "h5py", "orjson", "trimesh")
-    return {
+    document = {
         "software": {"name": "lumbosacral-atlas", "version": version("lumbosacral-atlas")},
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "created": _now(),
@@ -100,6 +125,67 @@ def provenance(
         "attribution": ATTRIBUTION,
         "disclaimer": DISCLAIMER,
     }
+    found: dict[str, Any] = _writable(document)
+    return found
+
+
+def _writable(value: Any) -> Any:
+    """A value of JSON as every program can read it again."""
+    if isinstance(value, dict):
+        return {_writable(name): _writable(v) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_writable(v) for v in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def refuse_false_provenance(
+    document: Mapping[str, Any], subject_ids: Sequence[str], *, anchor: str, where: str
+) -> None:
+    """Refuse a provenance that is not of these subjects, or not of the types it stands for.
+
+    Parameters
+    ----------
+    document : mapping of str to object
+        JSON values.
+    subject_ids : sequence of str
+    anchor : str
+        Point that alignment held fixed.
+    where : str
+        How an error names it.
+
+    Raises
+    ------
+    JsonError
+    """
+    for name, hint in TYPES.items():
+        if name in document:
+            value_as(hint, document[name], f"{where}/{name}")
+    ids = list(subject_ids)
+    of_subjects = {
+        "subjects": document.get("subjects", ids),
+        "inputs": [entry.get("id") for entry in document.get("inputs", [{"id": i} for i in ids])],
+    }
+    for name, found in of_subjects.items():
+        if found != ids:
+            raise JsonError(
+                f"{where}/{name}: expected the {len(ids)} subjects of the atlas, got others"
+            )
+    for name, keys in (("inputs", INPUT), ("findings", FINDING)):
+        if any(set(entry) != keys for entry in document.get(name, ())):
+            raise JsonError(
+                f"{where}/{name}: expected {', '.join(sorted(keys))} of each, got others"
+            )
+    for name, values in document.get("covariates", {}).items():
+        if len(values) != len(ids):
+            raise JsonError(
+                f"{where}/covariates/{name}: expected {len(ids)} values, got {len(values)}"
+            )
+    if document.get("anchor", anchor) != anchor:
+        raise JsonError(f"{where}/anchor: expected {anchor!r}, got {document['anchor']!r}")
 
 
 def _now() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,17 @@ import numpy as np
 
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.errors import AtlasError
+from atlas.json_values import parse_json, value_as
 from atlas.mesh_files import NamedShape
 from atlas.shape.fitting import subject_anatomy
 from atlas.shape.scheme import Status
 from atlas.store import Atlas, load_atlas
 
 SCORE = "score_"
-COLUMN = re.compile(rf"{SCORE}(\d+)(?:_sd)?")
+COLUMN = re.compile(rf"{SCORE}([1-9][0-9]{{0,5}})(?:_sd)?")
+NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+# Beyond it a score is no shape of anybody, but a slip.
+LARGEST_SD = 1000.0
 
 
 class ShapeChoiceError(AtlasError):
@@ -181,35 +185,57 @@ def read_scores(path: Path) -> list[np.ndarray]:
         Not there, or none of these.
     """
     try:
-        text = path.read_text("utf-8").strip()
+        # A spreadsheet may begin its text with a mark.
+        text = path.read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ShapeChoiceError(f"{path}: expected a file of scores, got {error}") from None
     try:
         rows = _parse_scores(text)
-    except (ValueError, TypeError, KeyError):
-        rows = []
-    if not rows or not all(row.ndim == 1 and row.size and np.isfinite(row).all() for row in rows):
-        raise ShapeChoiceError(
-            f"{path}: expected scores as a CSV with columns {SCORE}1, {SCORE}2, …, as a JSON list, "
-            f"or as numbers in one line, got {text[:60]!r}"
-        )
+    except (ValueError, csv.Error) as error:
+        raise _no_scores(path, text, str(error)) from None
+    if not rows or not all(len(row) for row in rows):
+        raise _no_scores(path, text, "none")
+    worst = max(float(np.abs(row).max()) for row in rows)
+    if not worst <= LARGEST_SD:
+        raise _no_scores(path, text, f"one of {worst:g} SD")
     return rows
+
+
+def _no_scores(path: Path, text: str, got: str) -> ShapeChoiceError:
+    return ShapeChoiceError(
+        f"{path}: expected scores as a CSV with columns {SCORE}1, {SCORE}2, …, as a JSON list, "
+        f"or as numbers in one line, got {text[:60]!r} ({got[:200]})"
+    )
 
 
 def _parse_scores(text: str) -> list[np.ndarray]:
     if text.startswith(("[", "{")):
-        document = json.loads(text)
-        given = document["scores"] if isinstance(document, dict) else document
+        document = parse_json(text)
+        if isinstance(document, dict):
+            document = value_as(dict[str, Any], document, "scores").get("scores")
+        given = value_as(list[float] | list[list[float]], document, "scores")
         nested = bool(given) and isinstance(given[0], list)
         return [np.array(row, dtype=float) for row in (given if nested else [given])]
-    head, *lines = text.splitlines() or [""]
-    if SCORE not in head:
-        return [] if lines else [np.array(head.replace(",", " ").split(), dtype=float)]
-    table = list(csv.DictReader([head, *lines]))
-    found = (COLUMN.fullmatch(name) for name in next(csv.reader([head])))
-    named = {int(match[1]): match[0] for match in found if match}
-    columns = [named[k] for k in range(1, len(named) + 1)]
-    return [np.array([row[name] for name in columns], dtype=float) for row in table]
+    if SCORE not in text.partition("\n")[0]:
+        lines = text.splitlines()
+        return [_numbers(lines[0].replace(",", " ").split())] if len(lines) == 1 else []
+    head, *rows = (row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row)
+    found = [(int(match[1]), i) for i, name in enumerate(head) if (match := COLUMN.fullmatch(name))]
+    places = dict(found)
+    if sorted(n for n, _ in found) != list(range(1, len(found) + 1)):
+        raise ValueError(f"columns {', '.join(head)}"[:120])
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(head):
+            raise ValueError(f"{len(row)} cells in row {number}, {len(head)} in the first line")
+    return [_numbers([row[places[n]] for n in sorted(places)]) for row in rows]
+
+
+def _numbers(cells: list[str]) -> np.ndarray:
+    """Numbers by the letter: NaN, infinite ones and digits in groups are none."""
+    odd = [cell for cell in cells if not NUMBER.fullmatch(cell.strip())]
+    if odd:
+        raise ValueError(f"{odd[0][:40]!r}, which is no number")
+    return np.array([float(cell) for cell in cells])
 
 
 def _annotated(dataset: Dataset, subject: str | None) -> NamedShape:

@@ -1,6 +1,7 @@
 """An atlas, and an atlas as one HDF5 file: plain numbers and JSON, no pickle.
 
-The group ``/atlas`` holds everything to the bit; around it stands the same model in float32 as
+The group ``/atlas`` holds everything to the bit, and a digest of it; nothing else is read here.
+Around it stands the same model in float32 as
 scalismo and statismo read it (:mod:`atlas.exchange.interchange`).
 """
 
@@ -15,16 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas.arrays import freeze
 from atlas.display import summary_html
 from atlas.errors import AtlasError
 from atlas.exchange.interchange import write_models
 from atlas.files import hdf5_file, new_file
+from atlas.hdf5_fields import Fields, attributes, opened, seal
 from atlas.shape.alignment import Alignment
 from atlas.shape.components import Factors
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.model import ShapeModel
 from atlas.shape.scheme import LandmarkScheme
+from atlas.store_checks import refuse_impossible
 
 if TYPE_CHECKING:
     import h5py
@@ -32,9 +34,18 @@ if TYPE_CHECKING:
 FORMAT = 2
 LANDMARK_ARRAYS = ("points", "status", "bridge_sd")
 ALIGNMENT_ARRAYS = ("points", "completed", "mean", "rotation", "scale", "translation", "weights")
-ALIGNMENT_FACTS = ("anchor", "rotations", "scaling", "weighting", "n_iterations", "converged")
+ALIGNMENT_FACTS: dict[str, type] = {
+    "anchor": str,
+    "rotations": str,
+    "scaling": str,
+    "weighting": str,
+    "n_iterations": int,
+    "converged": bool,
+}
 # Arrays beyond this size are written in one piece and not loaded: the system maps the file.
 MAPPED_BYTES = 64 << 20
+# Settings that the first files of this format do not have.
+ADDED_SETTINGS = ("variance_held",)
 MODEL_ARRAYS = ("mean", "modes", "variance", "weights", "noise_share")
 
 
@@ -152,6 +163,7 @@ def save_atlas(atlas: Atlas, path: str | Path) -> Path:
             _write_array(landmarks, name, getattr(atlas.alignment.landmarks, name))
         _write_alignment(group.create_group("alignment"), atlas.alignment)
         write_model(group.create_group("model"), atlas.model)
+        seal(group)
         write_models(file, atlas.model, atlas.alignment, atlas.provenance)
     return path
 
@@ -174,7 +186,7 @@ def write_model(group: h5py.Group, model: ShapeModel) -> None:
     """Write a model into a group of its own."""
     for name in MODEL_ARRAYS:
         _write_array(group, name, getattr(model, name))
-    group.attrs["noise"] = model.noise
+    group.attrs["noise"] = float(model.noise)
     group.attrs["n_subjects"] = model.n_subjects
 
 
@@ -214,75 +226,108 @@ def load_atlas(path: str | Path) -> Atlas:
     Raises
     ------
     AtlasFileError
-        Not there, not HDF5, or not an atlas.
+        Not there, not HDF5, not an atlas, damaged or changed, or of numbers that cannot be; the
+        text names the field.
     """
-    import h5py
-
     path = Path(path)
     path = path / "model.h5" if path.is_dir() else path
     if not path.is_file():
         raise AtlasFileError(f"{path}: expected an atlas (model.h5), got nothing there")
     try:
-        with h5py.File(path, "r") as file:
-            return _read(file["atlas"])
-    except (OSError, KeyError, ValueError) as error:
+        with opened(path) as file:
+            return _read(file.within("atlas", apart=True))
+    except ValueError as error:
         raise AtlasFileError(
             f"{path}: expected an atlas of format {FORMAT}, got {error}; build it again"
         ) from None
 
 
-def _read(group: h5py.Group) -> Atlas:
-    if int(group.attrs["format"]) != FORMAT:
-        raise ValueError(f"format {group.attrs['format']}")
-    scheme = LandmarkScheme.of_document(_read_json(group, "scheme"))
-    if tuple(_read_json(group, "names")) != scheme.names:
+def _read(fields: Fields) -> Atlas:
+    number = fields.attribute("format", int)
+    if number != FORMAT:
+        raise ValueError(f"format {number}")
+    scheme = _read_scheme(fields)
+    atlas = Atlas(
+        alignment=_read_alignment(fields.within("alignment"), _read_landmarks(fields, scheme)),
+        model=_read_model(fields.within("model"), scheme),
+        settings=fields.json("settings", Settings, optional=ADDED_SETTINGS),
+        provenance=fields.json("provenance", dict[str, Any]),
+    )
+    # What was changed says more than what is odd because of it; without a digest, what is odd.
+    sealed = fields.finish()
+    refuse_impossible(atlas, sealed=sealed)
+    return atlas
+
+
+def _read_scheme(fields: Fields) -> LandmarkScheme:
+    scheme = LandmarkScheme.of_document(fields.json("scheme", dict[str, Any]))
+    names = fields.json("names", list[str])
+    # The number first: names are made only of a scheme that is no longer than the list.
+    if len(names) != scheme.size or tuple(names) != scheme.names:
         raise ValueError("landmark names that its scheme does not have")
-    landmarks = LandmarkSet(
-        subject_ids=tuple(_read_json(group["landmarks"], "subject_ids")),
-        scheme=scheme,
-        **{name: _array(group["landmarks"][name]) for name in LANDMARK_ARRAYS},
-    )
-    alignment = _read_alignment(group["alignment"], landmarks)
-    model = ShapeModel(
-        scheme=scheme,
-        **{name: group["model"][name][()] for name in MODEL_ARRAYS},
-        noise=float(group["model"].attrs["noise"]),
-        n_subjects=int(group["model"].attrs["n_subjects"]),
-    )
-    settings = _read_json(group, "settings")
-    settings |= {name: tuple(settings[name]) for name in ("dura", "cord")}
-    return Atlas(model, alignment, Settings(**settings), _read_json(group, "provenance"))
+    return scheme
 
 
-def _read_alignment(group: h5py.Group, landmarks: LandmarkSet) -> Alignment:
-    factors = None
-    if "factors" in group:
-        part = group["factors"]
-        factors = Factors(part["mean"][()], part["loadings"][()], float(part.attrs["noise"]))
-    arrays = {name: _array(group[name]) for name in ALIGNMENT_ARRAYS if name != "completed"}
-    # Where nothing is missing, both are one array under two names.
-    one = group["completed"] == group["points"]
+def _read_landmarks(fields: Fields, scheme: LandmarkScheme) -> LandmarkSet:
+    part = fields.within("landmarks")
+    ids = tuple(part.json("subject_ids", list[str]))
+    shape = (len(ids), scheme.size)
+    return LandmarkSet(
+        subject_ids=ids,
+        scheme=scheme,
+        points=part.array("points", (*shape, 3), float, mapped=MAPPED_BYTES),
+        status=part.array("status", shape, np.uint8, mapped=MAPPED_BYTES),
+        bridge_sd=part.array("bridge_sd", shape, float, mapped=MAPPED_BYTES),
+    )
+
+
+def _read_alignment(fields: Fields, landmarks: LandmarkSet) -> Alignment:
+    s, n = len(landmarks.subject_ids), landmarks.scheme.size
+    shapes: dict[str, tuple[int, ...]] = {
+        "points": (s, n, 3),
+        "completed": (s, n, 3),
+        "mean": (n, 3),
+        "rotation": (s, 3, 3),
+        "scale": (s,),
+        "translation": (s, 3),
+        "weights": (n,),
+    }
+    arrays: dict[str, Any] = {}
+    for name, shape in shapes.items():
+        # Where nothing is missing, both are one array under two names.
+        one = name == "completed" and fields.same(name, "points")
+        arrays[name] = (
+            arrays["points"] if one else fields.array(name, shape, float, mapped=MAPPED_BYTES)
+        )
     return Alignment(
         landmarks=landmarks,
-        factors=factors,
+        factors=_read_factors(fields.within("factors"), n) if "factors" in fields else None,
         **arrays,
-        completed=arrays["points"] if one else _array(group["completed"]),
-        anchor=str(group.attrs["anchor"]),
-        rotations=str(group.attrs["rotations"]),
-        scaling=str(group.attrs["scaling"]),
-        weighting=str(group.attrs["weighting"]),
-        n_iterations=int(group.attrs["n_iterations"]),
-        converged=bool(group.attrs["converged"]),
+        **attributes(fields, ALIGNMENT_FACTS),
     )
 
 
-def _array(dataset: h5py.Dataset) -> np.ndarray:
-    """The values of a dataset; of one that lies in one piece and is large, the file itself."""
-    offset = dataset.id.get_offset()
-    if offset is None or dataset.nbytes < MAPPED_BYTES:
-        return freeze(dataset[()])
-    return np.memmap(
-        dataset.file.filename, dataset.dtype, mode="r", offset=offset, shape=dataset.shape
+def _read_factors(fields: Fields, n: int) -> Factors:
+    return Factors(
+        fields.array("mean", (n, 3), float),
+        fields.array("loadings", (n, 3, None), float),
+        fields.attribute("noise", float),
+    )
+
+
+def _read_model(fields: Fields, scheme: LandmarkScheme) -> ShapeModel:
+    n = scheme.size
+    # Its length is that of the modes: those are compared before they are read.
+    variance = fields.array("variance", (None,), float)
+    return ShapeModel(
+        scheme=scheme,
+        mean=fields.array("mean", (n, 3), float),
+        modes=fields.array("modes", (len(variance), n, 3), float),
+        variance=variance,
+        noise=fields.attribute("noise", float),
+        n_subjects=fields.attribute("n_subjects", int),
+        weights=fields.array("weights", (n,), float),
+        noise_share=fields.array("noise_share", (n,), float),
     )
 
 
@@ -292,8 +337,8 @@ def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:
 
 def _write_json(group: h5py.Group, name: str, value: object) -> None:
     # A dataset, not an attribute: HDF5 attributes end at 64 KiB, and input hashes pass that.
-    group.create_dataset(name, data=json.dumps(value, sort_keys=True), track_times=False)
-
-
-def _read_json(group: h5py.Group, name: str) -> Any:
-    return json.loads(group[name][()])
+    try:
+        text = json.dumps(value, sort_keys=True, allow_nan=False)
+    except (ValueError, TypeError) as error:
+        raise AtlasFileError(f"{name}: expected values that JSON holds, got {error}") from None
+    group.create_dataset(name, data=text, track_times=False)

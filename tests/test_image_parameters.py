@@ -54,7 +54,19 @@ def test_the_chosen_fields_are_kept_as_given_and_no_other(tmp_path):
     assert found["units"] == {k: u for k, u in UNITS.items() if u}
 
 
-@pytest.mark.parametrize("content", [None, "no json", "[1, 2]", "{}", '{"EchoTime": [1]}'])
+@pytest.mark.parametrize(
+    "content",
+    ["no json", "[1, 2]", '{"EchoTime": NaN}', "[" * 3000, '{"a": 1, "a": 2}', '{"a": 1, "A": 2}'],
+)
+def test_a_sidecar_that_is_no_json_object_is_named(tmp_path, content):
+    with_sidecar(tmp_path, content)
+    found = image_parameters(tmp_path, ("sub-01",))
+    assert list(found) == ["unreadable"]
+    assert list(found["unreadable"]) == ["rawdata/sub-01/anat/sub-01_CISS.json"]
+    assert "expected" in found["unreadable"]["rawdata/sub-01/anat/sub-01_CISS.json"]
+
+
+@pytest.mark.parametrize("content", [None, "{}", '{"EchoTime": [1]}', '{"EchoTime": 1e300}'])
 def test_a_sidecar_that_says_nothing_of_use_says_nothing(tmp_path, content):
     with_sidecar(tmp_path, content)
     assert image_parameters(tmp_path, ("sub-01",)) == {}

@@ -16,6 +16,7 @@ from atlas.build import build_atlas
 from atlas.exchange.interchange import marginal, tube_cells
 from atlas.exchange.statismo import ModelInfo, StatismoError, StatisticalModel, write_model
 from atlas.exchange.statismo_reader import read_catalog, read_scalismo_json, read_statismo
+from atlas.hdf5_fields import DIGEST
 from atlas.mesh.surfaces import Mesh
 from atlas.shape.alignment import align
 from atlas.shape.estimation import fit_shape_model
@@ -207,6 +208,9 @@ def test_a_basis_of_version_0_8_is_freed_of_its_standard_deviations(tmp_path):
     with h5py.File(path, "r+") as file:
         file["version/minorVersion"][()] = 8
         file["model/pcaBasis"][()] = file["model/pcaBasis"][()] * [2.0, 1.5**0.5]
+        # Programs of that time wrote no digests.
+        for part in ("version", "model", "representer"):
+            del file[part].attrs[DIGEST]
     np.testing.assert_allclose(read_statismo(path).modes, make_model().modes, atol=1e-6)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from atlas.data.images import SEQUENCES, ImageError, find_image
+from atlas.json_values import JsonError, parse_json, value_as
 
 # BIDS names, and the units BIDS prescribes; whether a sidecar keeps to them cannot be known.
 UNITS = {
@@ -20,6 +19,7 @@ UNITS = {
     "MagneticFieldStrength": "T",
 }
 # Fields of the same meaning, in the order they are asked for.
+LARGEST_BYTES, LONGEST_TEXT = 16 << 20, 1000
 OTHER_NAMES = {"SequenceName": ("SequenceName", "PulseSequenceName", "ProtocolName")}
 
 
@@ -37,35 +37,58 @@ def image_parameters(place: str | Path, subjects: tuple[str, ...]) -> dict[str, 
     -------
     dict
         ``units`` as BIDS prescribes them, and ``subjects``: id to sequence to the fields that its
-        sidecar holds, as it gives them.  Empty where there are no images or no sidecars that can
-        be read.
+        sidecar holds, as it gives them; ``unreadable``: path to what is wrong with a sidecar that
+        is no JSON object.  Empty where there are no images or no sidecars.
     """
     if not Path(place).exists():
         return {}
+    unreadable: dict[str, str] = {}
     found = {
         subject: of_images
         for subject in subjects
-        if (of_images := _parameters_of(Path(place), subject))
+        if (of_images := _parameters_of(Path(place), subject, unreadable))
     }
-    return {"units": {k: u for k, u in UNITS.items() if u}, "subjects": found} if found else {}
+    told: dict[str, Any] = {}
+    if found:
+        told = {"units": {k: u for k, u in UNITS.items() if u}, "subjects": found}
+    return told | ({"unreadable": unreadable} if unreadable else {})
 
 
-def _parameters_of(place: Path, subject: str) -> dict[str, dict[str, float | str]]:
+def _parameters_of(
+    place: Path, subject: str, unreadable: dict[str, str]
+) -> dict[str, dict[str, float | str]]:
     found = {}
     for sequence in SEQUENCES:
         try:
             image = find_image(place, subject, sequence)
             sidecar = image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")
-            document = orjson.loads(sidecar.read_bytes())
-        except (ImageError, OSError, orjson.JSONDecodeError):
+            if not sidecar.exists():
+                continue
+        except ImageError:
             continue
-        if isinstance(document, dict):
-            found[sequence] = _chosen(document)
+        try:
+            found[sequence] = _chosen(_read(sidecar))
+        except (OSError, ValueError) as error:
+            # A name that is no text stays writable.
+            name = "/".join(sidecar.parts[-4:]).encode(errors="backslashreplace").decode()
+            unreadable[name] = str(error).replace(str(sidecar), sidecar.name)[:200]
     return {name: values for name, values in found.items() if values}
+
+
+def _read(sidecar: Path) -> dict[str, Any]:
+    size = sidecar.stat().st_size
+    if size > LARGEST_BYTES:
+        raise JsonError(f"expected a few kB of JSON, got {size} bytes")
+    document: dict[str, Any] = value_as(
+        dict[str, Any], parse_json(sidecar.read_text("utf-8-sig")), "sidecar"
+    )
+    return document
 
 
 def _chosen(document: dict[str, Any]) -> dict[str, float | str]:
     lower = {str(k).lower(): v for k, v in document.items()}
+    if len(lower) < len(document):
+        raise JsonError("expected every field once, got one twice but for capitals")
     values = {}
     for name in UNITS:
         options = (lower.get(n.lower()) for n in OTHER_NAMES.get(name, (name,)))
@@ -76,4 +99,6 @@ def _chosen(document: dict[str, Any]) -> dict[str, float | str]:
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, int | float | str) and not isinstance(value, bool) and value != ""
+    if isinstance(value, str):
+        return 0 < len(value) <= LONGEST_TEXT
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12

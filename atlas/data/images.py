@@ -5,8 +5,8 @@ NIfTI's world is RAS; here, at the edge, it becomes LPS.  Needs nibabel, extra `
 
 from __future__ import annotations
 
+import math
 import re
-import zlib
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +25,10 @@ IMAGE = re.compile(
 LAYOUT = "rawdata/{subject}/anat/{subject}_{sequence}.nii.gz"
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MILLIMETRES = {"mm": 1.0, "unknown": 1.0, "meter": 1e3, "micron": 1e-3}
-_UNREADABLE = (OSError, EOFError, ValueError, zlib.error)
+HEADER_BYTES = 352
+# Deflate packs no more than this into a byte.
+MOST_PACKED = 1100
+SMALLEST_MM, FARTHEST_MM = 1e-3, 1e5
 
 
 class ImageError(AtlasError):
@@ -88,7 +91,7 @@ class Image:
         where[axis] = number
         try:
             return np.asarray(self._voxels[tuple(where)], dtype=np.float32)
-        except _UNREADABLE as error:
+        except Exception as error:  # of nibabel and zlib, of every kind in a damaged file
             raise ImageError(
                 f"{self.path}: expected voxels of slice {number}, got {_line(error)}; the file may "
                 "be truncated: fetch it again"
@@ -157,14 +160,41 @@ def open_image(path: str | Path) -> Image:
     try:
         # One open file: ascending slices of a compressed image are then decompressed once.
         image = nibabel.load(path, keep_file_open=True)
-    except (*_UNREADABLE, nibabel.filebasedimages.ImageFileError) as error:
+    except Exception as error:  # of nibabel and zlib, of every kind in a damaged file
         raise ImageError(f"{path}: expected a NIfTI image, got {_line(error)}") from None
     if not isinstance(image, nibabel.Nifti1Image):
         raise ImageError(f"{path}: expected a NIfTI image, got {type(image).__name__}")
-    shape = image.shape
+    try:
+        shape = tuple(int(n) for n in image.shape)
+        affine = _affine(image, path)
+        _refuse_odd_voxels(image.dataobj, path)
+    except ImageError:
+        raise
+    except Exception as error:  # likewise
+        raise ImageError(f"{path}: expected a NIfTI header, got {_line(error)}") from None
     if len(shape) < 3 or any(n != 1 for n in shape[3:]) or min(shape) < 1:
         raise ImageError(f"{path}: expected three dimensions, got {shape}")
-    return Image(path, (shape[0], shape[1], shape[2]), _affine(image, path), image.dataobj)
+    return Image(path, (shape[0], shape[1], shape[2]), affine, image.dataobj)
+
+
+def _refuse_odd_voxels(voxels: Any, path: Path) -> None:
+    """Refuse values that are no grey values, and more of them than the file can hold."""
+    if voxels.dtype.kind not in "iuf":
+        raise ImageError(f"{path}: expected one number a voxel, got {voxels.dtype}")
+    if voxels.offset < HEADER_BYTES:
+        raise ImageError(
+            f"{path}: expected voxels behind the header, {HEADER_BYTES} bytes, got {voxels.offset}"
+        )
+    scaling = (voxels.slope, voxels.inter)
+    if not np.isfinite(scaling).all() or voxels.slope == 0:
+        raise ImageError(f"{path}: expected a slope and an offset of grey values, got {scaling}")
+    size = path.stat().st_size * (MOST_PACKED if path.suffix.lower() == ".gz" else 1)
+    declared = voxels.offset + math.prod(int(n) for n in voxels.shape) * voxels.dtype.itemsize
+    if declared > size:
+        raise ImageError(
+            f"{path}: expected {declared} bytes of voxels as its header says, got a file of "
+            f"{path.stat().st_size}; the file may be truncated: fetch it again"
+        )
 
 
 def _affine(image: Any, path: Path) -> np.ndarray:
@@ -179,6 +209,12 @@ def _affine(image: Any, path: Path) -> np.ndarray:
         raise ImageError(f"{path}: expected axes that span space, got {affine[:3, :3].tolist()}")
     scaled = affine.copy()
     scaled[:3] *= _MILLIMETRES[header.get_xyzt_units()[0]]
+    edges = np.linalg.norm(scaled[:3, :3], axis=0)
+    if edges.min() < SMALLEST_MM or max(edges.max(), np.abs(scaled[:3, 3]).max()) > FARTHEST_MM:
+        raise ImageError(
+            f"{path}: expected voxels of the size of a person's image, got edges of "
+            f"{edges.tolist()} mm from {scaled[:3, 3].tolist()}"
+        )
     return _RAS_TO_LPS @ scaled
 
 

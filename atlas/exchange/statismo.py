@@ -15,6 +15,7 @@ import numpy as np
 
 from atlas.arrays import read_only
 from atlas.errors import AtlasError
+from atlas.hdf5_fields import seal
 
 if TYPE_CHECKING:
     import h5py
@@ -87,6 +88,14 @@ class StatisticalModel:
             raise
         except ValueError as error:
             raise StatismoError(str(error)) from None
+        for name in ("mean", "modes", "variance", "reference"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise StatismoError(f"{name}: expected finite numbers, got others")
+        if (self.variance < 0).any() or not 0 <= self.noise < np.inf:
+            raise StatismoError(
+                f"variance: expected 0 or more, also of the noise, got {self.variance.min():g} and "
+                f"{self.noise:g}"
+            )
 
     def _checked_cells(self, n: int) -> np.ndarray:
         size = CELL_SIZE[self.dataset_type]
@@ -146,6 +155,8 @@ def write_model(group: h5py.Group, model: StatisticalModel, info: ModelInfo) -> 
     _array(group, "model/pcaBasis", model.modes.reshape(k, -1).T, np.float32)
     _array(group, "model/pcaVariance", model.variance, np.float32)
     _scalar(group, "model/noiseVariance", np.float32(model.noise))
+    for part in ("version", "representer", "model"):
+        seal(group[part])
     _write_info(group.create_group("modelinfo"), info)
 
 

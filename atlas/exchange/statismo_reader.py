@@ -10,19 +10,23 @@ from typing import Any
 import numpy as np
 
 from atlas.exchange.statismo import CELL_SIZE, StatismoError, StatisticalModel
+from atlas.hdf5_fields import NUMBERS, FieldError, Fields, opened
 
 # Before 0.9 a basis carried the standard deviations in its columns.
 SCALED_BASIS = (0, 8)
-ENTRIES = (
-    "representer/points",
-    "representer/cells",
-    "model/mean",
-    "model/pcaBasis",
-    "model/pcaVariance",
-    "model/noiseVariance",
-    "version/majorVersion",
-    "version/minorVersion",
-)
+HARD_LINK, COLLECTIONS = "H5L_TYPE_HARD", ("groups", "datasets")
+# The shape of each; a single number may stand in a list of one.
+ENTRIES: dict[str, tuple[int | None, ...]] = {
+    "representer/points": (3, None),
+    "representer/cells": (None, None),
+    "model/mean": (None,),
+    "model/pcaBasis": (None, None),
+    "model/pcaVariance": (None,),
+    "model/noiseVariance": (),
+    "version/majorVersion": (),
+    "version/minorVersion": (),
+}
+NEEDED = ("representer/points", "model/mean", "model/pcaBasis", "model/pcaVariance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +57,65 @@ def read_statismo(path: str | Path, model_path: str = "/") -> StatisticalModel:
     StatismoError
         Not there, not HDF5, or not such a model.
     """
-    import h5py
-
     path = _existing(path)
     try:
-        with h5py.File(path, "r") as file:
-            group = file[model_path]
-            places = {name: _place(group, file, name) for name in ENTRIES}
-            values = {name: place[name][()] for name, place in places.items() if place is not None}
-            kind = group["representer"].attrs["datasetType"]
-            return _model(_Entries(values, _text(kind)))
-    except (OSError, LookupError, TypeError, AttributeError, ValueError) as error:
+        with opened(path) as file:
+            base = file
+            for name in filter(None, model_path.split("/")):
+                base = base.within(name)
+            parts = _parts(base, file)
+            model = _model(_entries(parts))
+            for part in parts.values():
+                # Of ours it holds a digest; other programs know of none.
+                part.is_sealed()
+            return model
+    except ValueError as error:
         raise _refusal(path, model_path, error) from None
+
+
+def _parts(base: Fields, root: Fields) -> dict[str, Fields]:
+    """Groups of a model that are there; the version of a nested one may stand at the root."""
+    parts = {}
+    for name in ("representer", "model", "version"):
+        owner = root if name == "version" and name not in base else base
+        if name in owner:
+            parts[name] = owner.within(name, apart=True)
+    return parts
+
+
+def _entries(parts: Mapping[str, Fields]) -> _Entries:
+    values: dict[str, Any] = {}
+    for name, shape in ENTRIES.items():
+        group, _, entry = name.partition("/")
+        if group in parts and entry in parts[group]:
+            values[name] = _numbers_at(parts[group], entry, shape)
+    if "representer" not in parts:
+        raise StatismoError("no representer")
+    parts["representer"].attributes_if_there(("name", "version"), str)
+    return _Entries(values, parts["representer"].attribute("datasetType", str))
+
+
+def _numbers_at(part: Fields, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """Numbers of whatever type; a single one may be a list of one."""
+    try:
+        return part.array(name, shape, NUMBERS)
+    except FieldError:
+        if shape:
+            raise
+        return part.array(name, (1,), NUMBERS)
 
 
 def read_catalog(path: str | Path) -> dict[str, tuple[str, str]]:
     """Path and type of each model a file lists: ``{"dura": ("/dura", "POLYGON_MESH_MODEL")}``."""
-    import h5py
-
     path = _existing(path)
     try:
-        with h5py.File(path, "r") as file:
-            entries = file["catalog"].items() if "catalog" in file else ()
-            return {
-                name: (_text(entry["modelPath"][()]), _text(entry["modelType"][()]))
-                for name, entry in entries
-            }
-    except (OSError, KeyError, AttributeError) as error:
+        with opened(path) as file:
+            if "catalog" not in file:
+                return {}
+            catalog = file.within("catalog")
+            entries = {name: catalog.within(name) for name in catalog.names()}
+            return {n: (e.text("modelPath"), e.text("modelType")) for n, e in entries.items()}
+    except ValueError as error:
         raise _refusal(path, "/catalog", error) from None
 
 
@@ -113,16 +149,21 @@ def read_scalismo_json(path: str | Path, model_path: str = "/") -> StatisticalMo
     path = _existing(path)
     try:
         document = orjson.loads(path.read_bytes())
-        base = _json_group(document, document["root"], model_path)
         root = document["groups"][document["root"]]
+        base = _json_place(document, root, model_path)
+        if base is None:
+            raise StatismoError("nothing there")
         found = {}
         for name in ENTRIES:
-            value = _json_value(document, base, name)
-            if value is None and name.startswith("version/"):
-                value = _json_value(document, root, name)
-            if value is not None:
-                found[name] = value
-        representer = _json_child(document, base, "representer")
+            owner = base
+            if name.startswith("version/") and _json_place(document, base, "version") is None:
+                owner = root
+            place = _json_place(document, owner, name)
+            if place is not None:
+                found[name] = place["value"]
+        representer = _json_place(document, base, "representer")
+        if representer is None:
+            raise StatismoError("no representer")
         kinds = {a["name"]: a["value"] for a in representer.get("attributes", ())}
         return _model(_Entries(found, _text(kinds["datasetType"])))
     except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -142,69 +183,70 @@ def _refusal(path: Path, model_path: str, error: Exception) -> StatismoError:
     )
 
 
-def _place(group: Any, root: Any, name: str) -> Any:
-    """The group that holds an entry; the version of a nested model may stand at the root."""
-    if name in group:
-        return group
-    return root if name.startswith("version/") and name in root else None
-
-
 def _text(value: Any) -> str:
-    value = value[0] if isinstance(value, (list, np.ndarray)) and len(value) == 1 else value
-    return value.decode() if isinstance(value, bytes) else str(value)
+    value = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if not isinstance(value, str):
+        raise StatismoError("a text that is none")
+    return value
 
 
-def _json_child(document: dict[str, Any], group: dict[str, Any], title: str) -> dict[str, Any]:
-    for link in group.get("links", ()):
-        if link.get("title") == title and link.get("collection") in ("groups", "datasets"):
-            return document[link["collection"]][link["id"]]
-    raise KeyError(f"nothing named {title}")
-
-
-def _json_group(document: dict[str, Any], root: str, path: str) -> dict[str, Any]:
-    group: dict[str, Any] = document["groups"][root]
-    for title in path.strip("/").split("/") if path.strip("/") else ():
-        group = _json_child(document, group, title)
-    return group
-
-
-def _json_value(document: dict[str, Any], group: dict[str, Any], path: str) -> Any:
-    try:
-        for title in path.split("/"):
-            group = _json_child(document, group, title)
-    except KeyError:
+def _json_child(
+    document: dict[str, Any], group: dict[str, Any], title: str
+) -> dict[str, Any] | None:
+    """What stands under a title, None if nothing does; refuses what lies elsewhere."""
+    links = [link for link in group.get("links", ()) if link.get("title") == title]
+    if not links:
         return None
-    return group["value"]
+    (link,) = links  # a title twice is an error
+    if link.get("class", HARD_LINK) != HARD_LINK or link["collection"] not in COLLECTIONS:
+        raise StatismoError(f"{title}: a link to elsewhere")
+    found: dict[str, Any] = document[link["collection"]][link["id"]]
+    return found
+
+
+def _json_place(document: dict[str, Any], base: dict[str, Any], path: str) -> dict[str, Any] | None:
+    """The group or data set of a path below a group; None where it is not there."""
+    found: dict[str, Any] | None = base
+    for title in filter(None, path.split("/")):
+        if found is None:
+            return None
+        found = _json_child(document, found, title)
+    return found
 
 
 def _model(entries: _Entries) -> StatisticalModel:
     values, kind = entries.values, entries.dataset_type
-    missing = [n for n in ENTRIES[:5] if n not in values and n != "representer/cells"]
+    missing = [name for name in NEEDED if name not in values]
     if missing:
         raise StatismoError(f"no {', '.join(missing)}")
-    variance = _numbers(values["model/pcaVariance"]).ravel()
-    mean = _numbers(values["model/mean"]).reshape(-1, 3)
-    basis = _numbers(values["model/pcaBasis"])
+    variance = _numbers(values["model/pcaVariance"], "model/pcaVariance").ravel()
+    mean = _numbers(values["model/mean"], "model/mean")
+    if mean.ndim != 1 or not mean.size or mean.size % 3:
+        raise StatismoError(f"model/mean: shape {mean.shape}, not three numbers a point")
+    mean = mean.reshape(-1, 3)
+    basis = _numbers(values["model/pcaBasis"], "model/pcaBasis")
     if basis.shape != (mean.size, len(variance)):
         raise StatismoError(
             f"a basis of shape {basis.shape} for {len(mean)} points and {len(variance)} modes"
         )
     if _version(values) == SCALED_BASIS:
         basis = basis / np.sqrt(np.where(variance > 0, variance, np.inf))
-    points = _numbers(values["representer/points"])
+    points = _numbers(values["representer/points"], "representer/points")
     if points.shape != (3, len(mean)):
         raise StatismoError(f"points of shape {points.shape}, not (3, {len(mean)})")
     cells = None
     if CELL_SIZE.get(kind) is not None:
         if "representer/cells" not in values:
             raise StatismoError(f"no representer/cells in a {kind}")
-        cells = np.asarray(values["representer/cells"], dtype=np.int64).T
-    noise = _numbers(values.get("model/noiseVariance", 0.0)).ravel()
+        cells = _numbers(values["representer/cells"], "representer/cells").T
+        if (cells != np.trunc(cells)).any():
+            raise StatismoError("representer/cells: numbers of points that are not whole")
+    noise = _one(values.get("model/noiseVariance", 0.0), "model/noiseVariance")
     return StatisticalModel(
         mean=mean,
         modes=basis.T.reshape(-1, len(mean), 3),
         variance=variance,
-        noise=float(noise[0]),
+        noise=noise,
         cells=cells,
         dataset_type=kind,
         reference=points.T,
@@ -215,11 +257,26 @@ def _version(values: Mapping[str, Any]) -> tuple[int, int]:
     names = ("version/majorVersion", "version/minorVersion")
     if any(name not in values for name in names):
         raise StatismoError("no version")
-    major, minor = (int(np.ravel(values[name])[0]) for name in names)
+    major, minor = (_one(values[name], name) for name in names)
     if major != 1 and (major, minor) not in (SCALED_BASIS, (0, 9)):
-        raise StatismoError(f"version {major}.{minor}; 0.8, 0.9 and 1.x can be read")
-    return major, minor
+        raise StatismoError(f"version {major:g}.{minor:g}; 0.8, 0.9 and 1.x can be read")
+    if major != int(major) or minor != int(minor):
+        raise StatismoError(f"version {major}.{minor}")
+    return int(major), int(minor)
 
 
-def _numbers(values: Any) -> np.ndarray:
-    return np.asarray(values, dtype=float)
+def _one(values: Any, name: str) -> float:
+    numbers = _numbers(values, name).ravel()
+    if len(numbers) != 1:
+        raise StatismoError(f"{name}: {len(numbers)} numbers, not one")
+    return float(numbers[0])
+
+
+def _numbers(values: Any, name: str) -> np.ndarray:
+    found = np.asarray(values)
+    if found.dtype.kind not in NUMBERS:
+        raise StatismoError(f"{name}: no numbers")
+    found = found.astype(float)
+    if not np.isfinite(found).all():
+        raise StatismoError(f"{name}: numbers that are not finite")
+    return found

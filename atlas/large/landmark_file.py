@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from atlas.arrays import freeze
 from atlas.errors import AtlasError
 from atlas.files import hdf5_file, new_file
+from atlas.hdf5_fields import FieldError, opened
 from atlas.large.memory import Budget
 from atlas.shape.group import Block, parts
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.scheme import LandmarkScheme, Status
+from atlas.store_checks import check_landmarks
 
 if TYPE_CHECKING:
     import h5py
@@ -65,30 +66,49 @@ class LandmarkFile:
         LandmarkFileError
             Not there, not HDF5, or of something else.
         """
-        import h5py
+        with _named_errors(path), opened(Path(path)) as file:
+            number = file.attribute("landmark_format", int)
+            if number != FORMAT:
+                raise FieldError(f"format {number}")
+            scheme = LandmarkScheme.of_document(file.json("scheme", dict[str, Any]))
+            ids = tuple(file.json("subject_ids", list[str]))
+            found = cls(str(path), ids, scheme, file.attribute("whole", bool))
+            for name in ARRAYS:
+                file.checked(name, found.shape(name), TYPES[name])
+        return found
 
-        try:
-            with h5py.File(path, "r") as file:
-                if int(file.attrs["landmark_format"]) != FORMAT:
-                    raise ValueError(f"format {file.attrs['landmark_format']}")
-                return cls(
-                    str(path),
-                    tuple(json.loads(file["subject_ids"][()])),
-                    LandmarkScheme.of_document(json.loads(file["scheme"][()])),
-                    bool(file.attrs["whole"]),
-                )
-        except (OSError, KeyError, ValueError) as error:
-            raise LandmarkFileError(
-                f"{path}: expected landmarks of format {FORMAT}, got {error}; write them again"
-            ) from None
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of one of its arrays."""
+        return (len(self.subject_ids), self.scheme.size, *ARRAYS[name])
 
     def read(self, where: slice) -> LandmarkSet:
-        """The landmarks of some subjects."""
-        import h5py
+        """The landmarks of some subjects.
 
-        with h5py.File(self.path, "r") as file:
-            arrays = {name: freeze(file[name][where]) for name in ARRAYS}
-        return LandmarkSet(self.subject_ids[where], self.scheme, **arrays)
+        Raises
+        ------
+        LandmarkFileError
+            The file is damaged, or another than the one that was opened.
+        """
+        with _named_errors(self.path), opened(Path(self.path)) as file:
+            arrays = {
+                name: file.array(name, self.shape(name), TYPES[name], rows=where) for name in ARRAYS
+            }
+            found = LandmarkSet(self.subject_ids[where], self.scheme, **arrays)
+            check_landmarks(found, where="")
+            if self.whole and (found.status == Status.MISSING).any():
+                raise FieldError("whole: expected no landmark to be missing, got some that are")
+        return found
+
+
+@contextmanager
+def _named_errors(path: str | Path) -> Iterator[None]:
+    """What is wrong with a field as an error that names the file."""
+    try:
+        yield
+    except ValueError as error:
+        raise LandmarkFileError(
+            f"{path}: expected landmarks of format {FORMAT}, got {error}; write them again"
+        ) from None
 
 
 def save_landmarks(landmarks: LandmarkSet, path: str | Path) -> LandmarkFile:

@@ -11,6 +11,7 @@ import numpy as np
 
 from atlas.exchange.interchange import write_models
 from atlas.files import hdf5_file, new_file
+from atlas.hdf5_fields import seal
 from atlas.large.landmark_file import DiskGroup
 from atlas.shape.group import Block, Group
 from atlas.shape.model import ShapeModel
@@ -66,6 +67,8 @@ def save_group_atlas(
             write_header(root, model.scheme, settings, provenance)
             _write_group(root, group, placed)
             write_model(root.create_group("model"), model)
+            file.flush()
+            seal(root)
         # Mapped from the file that was just closed: the writers below take an alignment.
         atlas = load_atlas(place)
         with h5py.File(place, "r+") as file:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from atlas.json_values import JsonError, parse_json, value_as
+from atlas.sampling.designs import SamplingError
 from atlas.sampling.drawing import LIMITS, Plan
 
 CONFIDENCE = 0.95
@@ -53,16 +56,98 @@ class Record:
     measures: Mapping[str, float]
 
     def document(self) -> dict[str, Any]:
-        """The record as JSON values."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        """The record as JSON values; a measure that is missing is null."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return values | {"measures": {k: _null(v) for k, v in self.measures.items()}}
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Record:
-        """The record of its JSON values."""
-        values = dict(document)
-        for name in ("broken_now", "scores", "turn_deg", "shift_mm"):
-            values[name] = tuple(values[name])
-        return cls(**values)
+        """The record of its JSON values.
+
+        Raises
+        ------
+        SamplingError
+            Fields that are not there, of another type, or of values that cannot be.
+        """
+        try:
+            found = _Written.of(document)
+        except JsonError as error:
+            raise SamplingError(str(error)) from None
+        measures = {name: np.nan if v is None else v for name, v in found.measures.items()}
+        return cls(**{f.name: getattr(found, f.name) for f in fields(cls)} | {"measures": measures})
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A record as it stands in a file."""
+
+    index: int
+    accepted: bool
+    attempts: int
+    broken: Mapping[str, int]
+    broken_now: tuple[str, ...]
+    repaired_mm: float
+    scores: tuple[float, ...]
+    turn_deg: tuple[float, float, float]
+    shift_mm: tuple[float, float, float]
+    measures: Mapping[str, float | None]
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> _Written:
+        given = document
+        if isinstance(document, dict) and isinstance(document.get("measures"), dict):
+            # Earlier versions wrote NaN, which is no JSON.
+            given = document | {"measures": {k: _null(v) for k, v in document["measures"].items()}}
+        found: _Written = value_as(cls, given, "record")
+        counts = (found.index, found.attempts - 1, *(n - 1 for n in found.broken.values()))
+        holds = (
+            min(counts) >= 0
+            and max(found.broken.values(), default=0) <= found.attempts
+            and found.accepted == (not found.broken_now)
+            and found.repaired_mm >= 0
+            and len(found.scores) > 0
+        )
+        if not holds:
+            raise JsonError("record: expected counts and states that go together, got others")
+        return found
+
+
+def read_record(path: Path, *, index: int) -> Record:
+    """Read the record of one sample.
+
+    Parameters
+    ----------
+    path : Path
+    index : int
+        Which sample's it must be.
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    SamplingError
+        Damaged, or of another sample.
+    OSError
+        Cannot be read.
+    """
+    try:
+        found = Record.of(parse_json(path.read_text("utf-8")))
+    except ValueError as error:
+        raise SamplingError(
+            f"{path}: expected the record of a sample, got {error}; remove it, and it is made again"
+        ) from None
+    if found.index != index:
+        raise SamplingError(
+            f"{path}: expected the record of sample {index}, got that of {found.index}; remove it, "
+            "and it is made again"
+        )
+    return found
+
+
+def _null(value: Any) -> Any:
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def sample_id(index: int, n: int) -> str:

@@ -15,9 +15,12 @@ from atlas.arrays import read_only
 from atlas.data.subject import ROOT_KEYS, RootKey
 from atlas.display import summary_html
 from atlas.errors import AtlasError
+from atlas.json_values import value_as
 
 ORIGINS = ("dura-apex", "conus")
 EXTENTS = ("common", "full")
+# Of one structure in a file: names are made of them all.
+MOST_LANDMARKS = 1_000_000
 
 
 class SchemeError(AtlasError):
@@ -193,12 +196,16 @@ class LandmarkScheme:
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any]) -> LandmarkScheme:
-        """The scheme that was written as JSON values by ``dataclasses.asdict``."""
-        blocks = tuple(
-            Block(**block | {"extent_mm": block["extent_mm"] and tuple(block["extent_mm"])})
-            for block in document["blocks"]
-        )
-        return cls(blocks, document["origin"], document["extent"])
+        """The scheme that was written as JSON values by ``dataclasses.asdict``.
+
+        Raises
+        ------
+        ValueError
+            Other values, or blocks that are no structures with a partner on the other side.
+        """
+        scheme: LandmarkScheme = value_as(cls, document, "scheme")
+        _refuse_odd_blocks(scheme.blocks)
+        return scheme
 
     @property
     def size(self) -> int:
@@ -285,6 +292,34 @@ class LandmarkScheme:
 def block_name(key: RootKey) -> str:
     """The block of a root: ``root/L5/left``."""
     return f"root/{key[0]}/{key[1]}"
+
+
+def _refuse_odd_blocks(blocks: tuple[Block, ...]) -> None:
+    """Refuse blocks of a file that are not tubes and pairs of roots, each once."""
+    kinds = {"dura": "tube", "cord": "tube"} | {block_name(key): "curve" for key in ROOT_KEYS}
+    levels = {b.name: b.levels for b in blocks}
+    mirrored = {"left": "right", "right": "left"}
+    for b in blocks:
+        stem, _, side = b.name.rpartition("/")
+        partner = f"{stem}/{mirrored[side]}" if side in mirrored else b.name
+        first, last = b.extent_mm or (0.0, 1.0)
+        holds = (
+            kinds.get(b.name) == b.kind
+            and (b.kind == "tube" or (b.around == 1 and b.extent_mm is None))
+            and levels.get(partner) == b.levels
+            and b.size <= MOST_LANDMARKS
+            and first < last
+        )
+        if not holds:
+            raise SchemeError(
+                f"scheme: expected dura and cord as tubes and roots as curves with as many points "
+                f"as their partners on the other side, got {b}"
+            )
+    if len(levels) < len(blocks) or not {"dura", "cord"} <= set(levels):
+        raise SchemeError(
+            f"scheme: expected dura, cord and every other block once, got "
+            f"{[b.name for b in blocks]}"
+        )
 
 
 @lru_cache(maxsize=64)
