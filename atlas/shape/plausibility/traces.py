@@ -7,9 +7,10 @@ from collections.abc import Collection
 import numpy as np
 
 from atlas.data.ordering import order_along_root
-from atlas.data.subject import Finding, RootKey, Severity, Subject, stack_axis
+from atlas.data.subject import Finding, RootKey, Severity, Subject
 from atlas.shape.plausibility.copies import copied_structures
 from atlas.shape.plausibility.profile import Profile, peel
+from atlas.shape.plausibility.sides import rostral_of
 from atlas.shape.plausibility.slice_order import OFF_SLICE, slice_grid, slices_beyond_doubt
 
 # Off the line through the neighbours in the plane, between them and at an end.  Largest of 588
@@ -29,14 +30,15 @@ DISTURBING = ("root-jump", "root-points-out-of-order")
 SETTLING = (*DISTURBING, "misplaced-root", "stray-point", "copied-structure", "root-off-slice")
 
 
-def reversed_roots(subject: Subject) -> list[Finding]:
+def reversed_roots(subject: Subject, rostral: np.ndarray | None = None) -> list[Finding]:
     """Roots whose points run from the ganglion to the cord instead of away from it.
 
     By the direction of the sac, in any pose, and by the ganglion where there is one: a ganglion of
     another level may lie nearer to the begin.
     """
     findings = []
-    rostral = stack_axis(subject.dura)
+    if rostral is None:
+        rostral = rostral_of(subject.dura)
     for key, points in subject.roots.items():
         rise = float((points[-1] - points[0]) @ rostral)
         if key in subject.ganglia:
