@@ -9,6 +9,7 @@ or frame gives it its name.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -52,23 +53,16 @@ Misfit = Callable[[np.ndarray], float]
 def far_contours(profile: Profile) -> list[Finding]:
     """Contours that do not stand with the others, and those with a point far off."""
     findings = []
+    rows = {kind: _Row.of(getattr(profile, kind)) for kind in {c.kind for c in profile.apart}}
     for contour in profile.apart:
         if contour.stray_mm:
             findings.append(_far_point(profile, contour))
             continue
-        stack = profile.dura if contour.kind == "dura" else profile.cord
-        misfit = _contour_misfit(stack)
-        got = _contour_distance(stack, contour)
-        place = _place(contour)
-        findings.append(
-            _elsewhere(
-                profile,
-                place,
-                contour.drawn,
-                misfit,
-                f"expected it in a row with the other {contour.kind} contours, got {got}",
-            )
+        row = rows[contour.kind]
+        said = (
+            f"expected it in a row with the other {contour.kind} contours, got {row.got(contour)}"
         )
+        findings.append(_elsewhere(profile, _place(contour), contour.drawn, row.misfit, said))
     return findings
 
 
@@ -90,45 +84,51 @@ def _far_point(profile: Profile, contour: Apart) -> Finding:
     )
 
 
-def _contour_distance(stack: Sections, contour: Apart) -> str:
-    top, bottom = stack.heights.max(), stack.heights.min()
-    height = float(contour.middle[2])
-    beyond = max(height - top, bottom - height, 0.0)
-    aside = float(np.linalg.norm(contour.middle[:2] - _curve_of(stack)(contour.middle[2:])[0]))
-    usual = float(np.median([_reach(outline) for outline in stack.outlines]))
-    if beyond > 0:
-        return f"it {beyond:.1f} mm {'above' if height > top else 'below'} the last of them"
-    if aside > 1:
-        return f"its middle {aside:.1f} mm beside their line"
-    return f"a contour of {contour.reach_mm:.3g} mm about its middle where they have {usual:.1f}"
+class _Row(NamedTuple):
+    """The contours that stand together, in order of height."""
 
+    heights: np.ndarray
+    reaches: np.ndarray
+    curve: Curve
+    spacing_mm: float
 
-def _curve_of(stack: Sections) -> Curve:
-    return robust_curve(np.column_stack([stack.centres, stack.heights]))
+    @classmethod
+    def of(cls, stack: Sections) -> _Row:
+        order = np.argsort(stack.heights)
+        curve = robust_curve(np.column_stack([stack.centres, stack.heights]))
+        reaches = np.array([_reach(outline) for outline in stack.outlines])
+        return cls(stack.heights[order], reaches[order], curve, stack.spacing_mm)
+
+    def _off(self, middle: np.ndarray) -> tuple[float, float]:
+        """How far a middle lies beside the line, and above or below the row, mm."""
+        beyond = max(middle[2] - self.heights[-1], self.heights[0] - middle[2], 0.0)
+        return float(np.linalg.norm(middle[:2] - self.curve(middle[2:])[0])), float(beyond)
+
+    def got(self, contour: Apart) -> str:
+        """How a contour does not stand in the row, in words."""
+        aside, beyond = self._off(contour.middle)
+        if beyond > 0:
+            side = "above" if contour.middle[2] > self.heights[-1] else "below"
+            return f"it {beyond:.1f} mm {side} the last of them"
+        if aside > ASIDE_MM / 2:
+            return f"its middle {aside:.1f} mm beside their line"
+        usual = float(np.interp(contour.middle[2], self.heights, self.reaches))
+        return f"one of {contour.reach_mm:.3g} mm about its middle where they have {usual:.1f}"
+
+    def misfit(self, points: np.ndarray) -> float:
+        """How ill a contour (n, 3) fits, infinite where it does not."""
+        middle = np.median(points, axis=0)
+        aside, beyond = self._off(middle)
+        usual = float(np.interp(middle[2], self.heights, self.reaches))
+        size = max(_reach(points), 1e-12) / max(usual, 1e-12)
+        if beyond > 2 * self.spacing_mm or aside > ASIDE_MM or not 1 / SIZE <= size <= SIZE:
+            return float("inf")
+        return float(aside + ASIDE_MM * abs(np.log(size)))
 
 
 def _reach(outline: np.ndarray) -> float:
     away = outline[:, :2] - np.median(outline[:, :2], axis=0)
     return float(np.median(np.hypot(away[:, 0], away[:, 1])))
-
-
-def _contour_misfit(stack: Sections) -> Misfit:
-    curve = _curve_of(stack)
-    order = np.argsort(stack.heights)
-    reaches = np.array([_reach(outline) for outline in stack.outlines])[order]
-    slack = 2 * stack.spacing_mm
-
-    def misfit(points: np.ndarray) -> float:
-        middle = np.median(points, axis=0)
-        beyond = max(middle[2] - stack.heights.max(), stack.heights.min() - middle[2])
-        aside = np.linalg.norm(middle[:2] - curve(middle[2:])[0])
-        usual = float(np.interp(middle[2], stack.heights[order], reaches))
-        size = max(_reach(points), 1e-12) / max(usual, 1e-12)
-        if beyond > slack or aside > ASIDE_MM or not 1 / SIZE <= size <= SIZE:
-            return float("inf")
-        return float(aside + ASIDE_MM * abs(np.log(size)))
-
-    return misfit
 
 
 def _elsewhere(
@@ -162,11 +162,14 @@ def _elsewhere(
 
 def far_roots(profile: Profile) -> list[Finding]:
     """Roots far from sac, cord or partner, and points far from their root."""
+    if not profile.roots or not len(profile.dura.heights):
+        return []
     findings = []
+    usual = _Usual.of(profile)
     for key, points in profile.roots.items():
         far = _far_points(profile, points)
-        if far.mean() > WHOLE or _root_misfit(profile, points) == float("inf"):
-            findings.append(_far_root(profile, key, points))
+        if np.isinf(_root_misfit(profile, points, usual)):
+            findings.append(_far_root(profile, key, points, usual))
         elif far.any():
             findings.append(_far_root_points(profile, key, points, far))
     told = {f.place.split(" at ")[0] for f in findings}
@@ -203,7 +206,7 @@ def _parted(heights: np.ndarray, spacing: float) -> np.ndarray:
     return np.concatenate(lone) if lone else np.empty(0, dtype=int)
 
 
-def _root_misfit(profile: Profile, points: np.ndarray) -> float:
+def _root_misfit(profile: Profile, points: np.ndarray, usual: _Usual) -> float:
     """How ill a whole root fits: by its place beside the sac, its begin, and its steps."""
     far = _far_points(profile, points)
     if far.mean() > WHOLE:
@@ -212,19 +215,27 @@ def _root_misfit(profile: Profile, points: np.ndarray) -> float:
     lowest = float((profile.cord if len(profile.cord.heights) else profile.dura).heights.min())
     rises = np.abs(np.diff(np.sort(near[:, 2])))
     step = float(np.median(rises)) if len(rises) else profile.dura.spacing_mm
-    tiny = np.ptp(near, axis=0).max() < STEP * len(near) * profile.dura.spacing_mm
-    if near[:, 2].max() < lowest - BELOW_CORD_MM or (tiny and step < STEP * _least_step(profile)):
+    tiny = step < STEP * usual.step_mm and np.ptp(near, axis=0).max() < STEP * usual.extent_mm
+    if near[:, 2].max() < lowest - BELOW_CORD_MM or tiny:
         return float("inf")
     return abs(float(np.log(max(step, 1e-9) / max(profile.dura.spacing_mm, 1e-9))))
 
 
-def _least_step(profile: Profile) -> float:
-    """Median distance of points of all roots along the stack, or of slices where that is less."""
-    steps = [np.median(np.abs(np.diff(points[:, 2]))) for points in profile.roots.values()]
-    return min(float(np.median(steps)), profile.dura.spacing_mm)
+class _Usual(NamedTuple):
+    """Of most roots of a subject: distance of points along the stack, and extent, mm."""
+
+    step_mm: float
+    extent_mm: float
+
+    @classmethod
+    def of(cls, profile: Profile) -> _Usual:
+        roots = list(profile.roots.values())
+        steps = [np.median(np.abs(np.diff(points[:, 2]))) for points in roots if len(points) > 1]
+        step = min(float(np.median(steps)), profile.dura.spacing_mm) if steps else 0.0
+        return cls(step, float(np.median([np.ptp(points, axis=0).max() for points in roots])))
 
 
-def _far_root(profile: Profile, key: RootKey, points: np.ndarray) -> Finding:
+def _far_root(profile: Profile, key: RootKey, points: np.ndarray, usual: _Usual) -> Finding:
     middle = np.median(points, axis=0)
     off = float(np.linalg.norm(middle[:2] - profile.axis_at(middle[2])))
     size = float(np.ptp(points, axis=0).max())
@@ -232,7 +243,7 @@ def _far_root(profile: Profile, key: RootKey, points: np.ndarray) -> Finding:
         profile,
         f"root {key.level} {key.side}",
         profile.subject.roots[key],
-        lambda moved: _root_misfit(profile, moved),
+        lambda moved: _root_misfit(profile, moved, usual),
         f"expected it in the sac, from the cord downwards, got its middle {off:.1f} mm beside the "
         f"sac's middle line, its begin {profile.dura.heights.max() - points[:, 2].max():.1f} mm "
         f"below the sac's top, and {size:.3g} mm of it",
@@ -325,8 +336,9 @@ def far_ganglia(profile: Profile) -> list[Finding]:
             continue
         off = _line_distance(profile, point)
         nearest = min((float(np.linalg.norm(point - spot)) for spot in taken), default=np.inf)
-        # Under another one's name or on the other side: rules of their own say so.
-        if off <= ELSEWHERE_MM and nearest <= TAKEN_MM:
+        # Another one's place, the other side, above its root: rules of their own say so.
+        named = nearest <= TAKEN_MM or _only_above_root(profile, key, spots[key])
+        if off <= ELSEWHERE_MM and named:
             continue
         gap = min((float(np.linalg.norm(point - s)) for s in spots[key]), default=off)
         findings.append(
@@ -340,6 +352,13 @@ def far_ganglia(profile: Profile) -> list[Finding]:
             )
         )
     return findings
+
+
+def _only_above_root(profile: Profile, key: RootKey, spots: list[np.ndarray]) -> bool:
+    """Whether a ganglion is above the end of its root, and right across the stack."""
+    point, root = profile.ganglia[key], profile.roots.get(key)
+    aside = min((float(np.linalg.norm((point - spot)[:2])) for spot in spots), default=np.inf)
+    return root is not None and point[2] > root[-1, 2] and aside <= TAKEN_MM
 
 
 def expected_ganglia(ganglia: dict[RootKey, np.ndarray]) -> dict[RootKey, list[np.ndarray]]:

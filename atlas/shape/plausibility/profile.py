@@ -286,6 +286,17 @@ def _on(axis: np.ndarray, heights: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(heights, axis[:, 0], axis[:, k]) for k in (1, 2)], axis=-1)
 
 
+def nearest(heights: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of heights (n,), n >= 1, is nearest to each of others (m,), and how far it is."""
+    order = np.argsort(heights, kind="stable")
+    ordered = heights[order]
+    after = np.clip(np.searchsorted(ordered, of), 1, len(order) - 1) if len(order) > 1 else 0
+    before = np.maximum(after - 1, 0)
+    gaps = np.abs(of - ordered[before]), np.abs(ordered[after] - of)
+    which = np.where(gaps[0] <= gaps[1], before, after)
+    return order[which], np.minimum(*gaps)
+
+
 def neighbour_gaps(heights: np.ndarray, values: np.ndarray) -> np.ndarray:
     """How far each value lies from the straight line between its neighbours in the stack.
 
@@ -326,11 +337,11 @@ def peel(
     Returns
     -------
     list of (int, float)
-        Index and distance.
+        Index and distance, of :data:`PEELED` values or so at most.
     """
     kept = np.arange(len(heights))
     found: list[tuple[int, float]] = []
-    while len(kept) >= 5 and len(found) <= len(heights) // 4:
+    while len(kept) >= 5 and len(found) <= min(len(heights) // 4, PEELED):
         gaps = np.linalg.norm(neighbour_gaps(heights[kept], values[kept]), axis=1)
         limits = np.full(len(kept), max(inner_mm, OWN_JITTER * float(np.median(gaps))))
         limits[[0, -1]] *= end_mm / inner_mm
@@ -342,6 +353,8 @@ def peel(
     return found
 
 
+# Of more than that, a run is no run.
+PEELED = 200
 # The largest gap of a run over its median was 4.4 at most in 588 roots, 42 dura and 42 cord stacks
 # of the built-in cohort, and 3.8 in sub-03 of Liu et al. 2024 (14 roots).
 OWN_JITTER = 6.0

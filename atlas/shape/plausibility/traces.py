@@ -25,6 +25,8 @@ OUTSIDE_SHARE, OUTSIDE_MM = 0.5, 2.0
 INSIDE_SHARE, DEEP = 0.4, 0.7
 # Median angle beyond the midline: -11 degrees at most (S2) in sub-03 and the built-in cohort.
 OTHER_SIDE_DEG = -20.0
+# Share of a root's points that stand in the slice of another, from which it is one finding.
+CROWDED = 0.25
 # The first explain steps and gaps; the last also where points lie.
 DISTURBING = ("root-jump", "root-points-out-of-order")
 SETTLING = (*DISTURBING, "misplaced-root", "stray-point", "copied-structure", "root-off-slice")
@@ -218,6 +220,10 @@ def _off_slice(profile: Profile, key: RootKey, points: np.ndarray) -> list[Findi
 
 
 def _steps(profile: Profile, key: RootKey, slices: np.ndarray) -> list[Finding]:
+    many = int((np.diff(slices) == 0).sum())
+    if many > CROWDED * len(slices):
+        got = f"got {many} more points than slices"
+        return [_said(profile, "doubled-root-point", _name(key), "one in each slice", got)]
     findings = []
     for i, step in enumerate(np.diff(slices)):
         if step > 1:
