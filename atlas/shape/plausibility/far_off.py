@@ -38,6 +38,8 @@ SHIFTED_MM = 25.0
 STEP = 0.2
 # Of a ganglion from where its partner or its neighbours put it: 14 mm at most.
 GANGLION_MM = 30.0
+# Across the stack, left and right both from where their neighbours put them: 14 mm at most.
+TOGETHER_MM = 28.0
 # So near to where any ganglion belongs, it has another one's name, which is said elsewhere.
 TAKEN_MM = 20.0
 # From the sac's middle line, run on below; its line is not known there, and a pose of a few degrees
@@ -328,17 +330,18 @@ def far_ganglia(profile: Profile) -> list[Finding]:
     if not ganglia:
         return []
     spots = expected_ganglia(ganglia)
+    together = _off_together(ganglia)
     taken = [spot for places in spots.values() for spot in places]
     findings = []
     for key, point in ganglia.items():
-        misfit = _ganglion_misfit(profile, spots[key])
-        if np.isfinite(misfit(point[None])):
+        misfit = _ganglion_misfit(profile, [] if key.level in together else spots[key])
+        if key.level not in together and np.isfinite(misfit(point[None])):
             continue
         off = _line_distance(profile, point)
         nearest = min((float(np.linalg.norm(point - spot)) for spot in taken), default=np.inf)
         # Another one's place, the other side, above its root: rules of their own say so.
         named = nearest <= TAKEN_MM or _only_above_root(profile, key, spots[key])
-        if off <= ELSEWHERE_MM and named:
+        if off <= ELSEWHERE_MM and named and key.level not in together:
             continue
         gap = min((float(np.linalg.norm(point - s)) for s in spots[key]), default=off)
         findings.append(
@@ -352,6 +355,21 @@ def far_ganglia(profile: Profile) -> list[Finding]:
             )
         )
     return findings
+
+
+def _off_together(ganglia: dict[RootKey, np.ndarray]) -> set[str]:
+    """Levels of which left and right both lie far from where the levels beside them put them."""
+    off = {
+        key: float(np.linalg.norm((point - beside)[:2]))
+        for key, point in ganglia.items()
+        if (beside := _by_neighbours(ganglia, key)) is not None
+    }
+    levels = {key.level for key in off}
+    return {
+        level
+        for level in levels
+        if min(off.get(RootKey(level, side), 0.0) for side in SIDES) > TOGETHER_MM
+    }
 
 
 def _only_above_root(profile: Profile, key: RootKey, spots: list[np.ndarray]) -> bool:

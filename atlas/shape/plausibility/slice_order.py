@@ -13,9 +13,9 @@ from atlas.shape.plausibility.profile import Profile, Sections, nearest
 # Of a slice.  Contours are planar and evenly spaced to 0.002 mm in sub-03 of Liu et al. 2024 and in
 # warped copies of it; a tenth (0.2 mm) is far from that and from the next slice.
 OFF_SLICE = 0.1
-# A contour's middle or radius off those of the slices beside it: three times what any is off
+# A contour's middle or radius off those of the slices beside it: more than any is off
 # between its neighbours in the same subjects.
-UNLIKE_MM = 1.2
+UNLIKE_MM = 0.8
 # Two contours are one drawn twice if no point differs by more, mm.
 COPIED_MM = 1e-3
 # Of neighbouring contours: where more are alike, the stack is a formula and not an annotation.
