@@ -61,9 +61,7 @@ def scaled(rng: np.random.Generator) -> tuple[str, Change]:
 
 
 def negated(rng: np.random.Generator) -> tuple[str, Change]:
-    signs, name = [((-1, -1, 1), "RAS"), ((1, -1, 1), "y"), ((1, 1, -1), "z")][
-        int(rng.integers(3))
-    ]
+    signs, name = [((-1, -1, 1), "RAS"), ((1, -1, 1), "y"), ((1, 1, -1), "z")][int(rng.integers(3))]
     return f"{name} negated", lambda points: points * np.array(signs, float)
 
 

@@ -19,8 +19,13 @@ from atlas.shape.plausibility.stacks import ASIDE_MM, SIZE, Curve, robust_curve
 
 # What a value must be multiplied by to be mm, and what it then was.
 UNITS = {1000.0: "metres", 10.0: "centimetres", 25.4: "inches", 0.1: "tenths of mm", 1e-3: "µm"}
-RAS = (-1.0, -1.0, 1.0)
-FLIPS = {"x": (-1.0, 1.0, 1.0), "y": (1.0, -1.0, 1.0), "z": (1.0, 1.0, -1.0)}
+# Axes that may be negated; x and y are in RAS.
+FRAMES = {
+    "x and y": (-1.0, -1.0, 1.0),
+    "x": (-1.0, 1.0, 1.0),
+    "y": (1.0, -1.0, 1.0),
+    "z": (1.0, 1.0, -1.0),
+}
 # Beside the sac's circle, times 1.2 for its width.  Root points of 42 subjects of the built-in
 # cohort and of warped copies of sub-03, and of sub-03 (Liu et al. 2024), lie 2.4 mm out at most.
 BESIDE_MM = 15.0
@@ -143,14 +148,15 @@ def _elsewhere(
 
     fits = {factor: changed(factor) for factor in UNITS}
     best = min(fits, key=lambda factor: fits[factor])
-    flips = [axis for axis, signs in FLIPS.items() if np.isfinite(changed(signs))]
-    if np.isfinite(fits[best]) and not np.isfinite(changed(RAS)):
+    frames = {name: changed(signs) for name, signs in FRAMES.items()}
+    frame = min(frames, key=lambda name: frames[name])
+    if np.isfinite(fits[best]) and np.isinf(frames["x and y"]):
         rule = "wrong-unit"
         cure = f"multiplied by {best:g} it is in place: it looks like {UNITS[best]} declared as mm"
-    elif np.isfinite(changed(RAS)):
-        rule, cure = "ras-not-lps", "with x and y negated it is in place: declare RAS in the file"
-    elif flips:
-        rule, cure = "misplaced-file", f"with {flips[0]} negated it is in place: correct the file"
+    elif np.isfinite(frames[frame]):
+        rule = "ras-not-lps" if frame == "x and y" else "misplaced-file"
+        declare = "declare RAS in" if frame == "x and y" else "correct"
+        cure = f"with {frame} negated it is in place: {declare} the file"
     else:
         rule, cure = (
             "misplaced-file",
@@ -220,7 +226,8 @@ def _root_misfit(profile: Profile, points: np.ndarray, usual: _Usual) -> float:
     tiny = step < STEP * usual.step_mm and np.ptp(near, axis=0).max() < STEP * usual.extent_mm
     if near[:, 2].max() < lowest - BELOW_CORD_MM or tiny:
         return float("inf")
-    return abs(float(np.log(max(step, 1e-9) / max(profile.dura.spacing_mm, 1e-9))))
+    aside = float(np.median(np.linalg.norm(near[:, :2] - profile.axis_at(near[:, 2]), axis=1)))
+    return aside / ASIDE_MM + abs(float(np.log(max(step, 1e-9) / max(usual.step_mm, 1e-9))))
 
 
 class _Usual(NamedTuple):
@@ -335,7 +342,8 @@ def far_ganglia(profile: Profile) -> list[Finding]:
     findings = []
     for key, point in ganglia.items():
         misfit = _ganglion_misfit(profile, [] if key.level in together else spots[key])
-        if key.level not in together and np.isfinite(misfit(point[None])):
+        odd = key.level in together or _is_odd(ganglia, spots, key)
+        if not odd and np.isfinite(misfit(point[None])):
             continue
         off = _line_distance(profile, point)
         nearest = min((float(np.linalg.norm(point - spot)) for spot in taken), default=np.inf)
@@ -357,19 +365,43 @@ def far_ganglia(profile: Profile) -> list[Finding]:
     return findings
 
 
+def _is_odd(
+    ganglia: dict[RootKey, np.ndarray], spots: dict[RootKey, list[np.ndarray]], key: RootKey
+) -> bool:
+    """Whether a ganglion is far from where its partner puts it, and the worse of the two."""
+    partner = RootKey(key.level, "right" if key.side == "left" else "left")
+    if len(spots[key]) < 2 or len(spots.get(partner, [])) < 2:
+        return False
+    by_partner, by_neighbours = (float(np.linalg.norm(ganglia[key] - s)) for s in spots[key])
+    theirs = float(np.linalg.norm(ganglia[partner] - spots[partner][1]))
+    return by_partner > GANGLION_MM and by_neighbours > theirs
+
+
 def _off_together(ganglia: dict[RootKey, np.ndarray]) -> set[str]:
-    """Levels of which left and right both lie far from where the levels beside them put them."""
-    off = {
-        key: float(np.linalg.norm((point - beside)[:2]))
-        for key, point in ganglia.items()
-        if (beside := _by_neighbours(ganglia, key)) is not None
+    """Levels of which left and right both lie far from where the levels beside them put them.
+
+    By the middles between the two.  One level that is off makes those beside it look so: where the
+    others agree without it, it is the one.
+    """
+    middles = {
+        RootKey(level, SIDES[0]): np.mean([ganglia[RootKey(level, side)] for side in SIDES], axis=0)
+        for level in LEVELS
+        if all(RootKey(level, side) in ganglia for side in SIDES)
     }
-    levels = {key.level for key in off}
-    return {
-        level
-        for level in levels
-        if min(off.get(RootKey(level, side), 0.0) for side in SIDES) > TOGETHER_MM
-    }
+    off = _off_neighbours(middles)
+    for key in off:
+        if not _off_neighbours({k: m for k, m in middles.items() if k != key}):
+            return {key.level}
+    return {key.level for key in off}
+
+
+def _off_neighbours(middles: dict[RootKey, np.ndarray]) -> list[RootKey]:
+    return [
+        key
+        for key, middle in middles.items()
+        if (beside := _by_neighbours(middles, key)) is not None
+        and np.linalg.norm((middle - beside)[:2]) > TOGETHER_MM
+    ]
 
 
 def _only_above_root(profile: Profile, key: RootKey, spots: list[np.ndarray]) -> bool:

@@ -229,6 +229,9 @@ def _cord_off(profile: Profile) -> str:
     away = float(np.median(aside - radius))
     if away > CORD_ASIDE_MM:
         return f"its middle {away + float(np.median(radius)):.1f} mm beside the sac's"
+    # Where single contours stand elsewhere, what is left of a stack may begin or end anywhere.
+    if any(not contour.stray_mm for contour in profile.apart):
+        return ""
     if top > CORD_BEYOND_MM:
         return f"it {top:.1f} mm above the sac's top"
     if bottom > CORD_BEYOND_MM:
@@ -259,6 +262,9 @@ def _roots_by_cord(profile: Profile, shift: float) -> bool:
     """Whether most roots run beside the cord, or its line run on, and begin where they should."""
     cord = profile.cord
     if not profile.roots or abs(shift) > ROOTS_SHIFT_MM:
+        return False
+    begin = float(np.median([points[:, 2].max() for points in profile.roots.values()]))
+    if not cord.heights.min() - CORD_BEYOND_MM < begin < cord.heights.max() + CORD_BEYOND_MM:
         return False
     order = np.argsort(cord.heights)
     away = []

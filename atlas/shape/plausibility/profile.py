@@ -264,6 +264,8 @@ def _spacing(heights: np.ndarray) -> float:
 
 def _smooth_axis(dura: Sections) -> np.ndarray:
     """Height, left, dorsal (n, 3) of the sac's middle from the bottom up, by medians of five."""
+    if not len(dura.heights):
+        return np.zeros((1, 3))
     order = np.argsort(dura.heights)
     padded = np.pad(dura.centres[order], ((2, 2), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 5, axis=0)
