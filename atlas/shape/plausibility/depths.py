@@ -38,8 +38,8 @@ def misplaced_points(subject: Subject, *, told: Collection[str] = ()) -> list[Fi
     together = np.concatenate([np.empty((0, 3)), *subject.roots.values()])
     cuts = np.cumsum([len(points) for points in subject.roots.values()])[:-1]
     depths = zip(
-        np.split(_where(~dura.surely(together, inside=True), dura, together, sign=-1), cuts),
-        np.split(_where(~cord.surely(together, inside=False), cord, together, sign=1), cuts),
+        np.split(_where(dura, together, sign=-1), cuts),
+        np.split(_where(cord, together, sign=1), cuts),
         strict=True,
     )
     for (key, points), (beyond, into) in zip(subject.roots.items(), depths, strict=False):
@@ -51,16 +51,20 @@ def misplaced_points(subject: Subject, *, told: Collection[str] = ()) -> list[Fi
     return findings
 
 
-def _where(doubt: np.ndarray, stack: ContourStack, points: np.ndarray, *, sign: int) -> np.ndarray:
-    """Depths of the points in doubt, times a sign; minus infinity for those that are not."""
+def _where(stack: ContourStack | None, points: np.ndarray, *, sign: int) -> np.ndarray:
+    """Depths of points in doubt, inside (1) or outside (-1); minus infinity for all others."""
     depths = np.full(len(points), -np.inf)
-    depths[doubt] = sign * stack.depth_of(points[doubt])
+    if stack is not None:
+        doubt = ~stack.surely(points, inside=sign < 0)
+        depths[doubt] = sign * stack.depth_of(points[doubt])
     return depths
 
 
-def _sound_stack(subject: Subject, kind: str, told: Collection[str]) -> ContourStack:
+def _sound_stack(subject: Subject, kind: str, told: Collection[str]) -> ContourStack | None:
     """The stack without contours that are wrong themselves; all of it where few would be left."""
     contours = getattr(subject, kind)
+    if not contours:
+        return None
     sound = tuple(contours[i] for i in contours_without(kind, contours, told))
     return ContourStack.of(sound if len(sound) >= 4 else contours)
 

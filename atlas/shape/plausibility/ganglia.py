@@ -117,7 +117,8 @@ def _middles_at(middles: np.ndarray, heights: np.ndarray) -> np.ndarray:
     i, j = np.triu_indices(len(middles), 1)
     run = middles[j, 2] - middles[i, 2]
     apart = np.abs(run) > 1e-6
-    slope = float(np.median((middles[j, 0] - middles[i, 0])[apart] / run[apart]))
+    slopes = (middles[j, 0] - middles[i, 0])[apart] / run[apart]
+    slope = float(np.median(slopes)) if apart.any() else 0.0
     return np.median(middles[:, 0] + slope * (heights[:, None] - middles[:, 2]), axis=1)
 
 

@@ -64,7 +64,7 @@ def outline_findings(
         Of these.
     """
     findings = []
-    for stack in profile.stacks:
+    for stack in (stack for stack in profile.stacks if stack.outlines):
         centres = _expected_centres(stack)
         for i in np.flatnonzero(in_doubt(stack, centres)).tolist():
             if stack.place(i) not in excused:
@@ -166,12 +166,14 @@ def outline_deviations(stack: Sections, i: int, centre: np.ndarray) -> np.ndarra
     """
     n = len(stack.outlines)
     beside = [j for j in (i - 1, i + 1) if 0 <= j < n]
-    if len(beside) == 1:
+    if len(beside) == 1 and n > 2:
         beside.append(2 if i == 0 else n - 3)
     flat = stack.outlines[i][:, :2] - centre
     angle, reach = np.arctan2(flat[:, 1], flat[:, 0]), np.hypot(*flat.T)
+    if not beside:
+        return np.zeros(len(reach))
     off = np.array([reach - _reach_at(stack.outlines[j][:, :2] - centre, angle) for j in beside])
-    agree = np.sign(off[0]) == np.sign(off[1])
+    agree = np.sign(off[0]) == np.sign(off[-1])
     return np.where(agree, np.sign(off[0]) * np.abs(off).min(axis=0), 0.0)
 
 

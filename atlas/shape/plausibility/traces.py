@@ -154,6 +154,8 @@ def _misplaced(profile: Profile, key: RootKey, outside: float, inside: float) ->
 
 def _deep_in_cord(profile: Profile, points: np.ndarray) -> np.ndarray:
     cord = profile.cord
+    if not len(cord.heights):
+        return np.zeros(len(points), dtype=bool)
     order = np.argsort(cord.heights)
     beside = (points[:, 2] >= cord.heights.min()) & (points[:, 2] <= cord.heights.max())
     at = cord.heights[order]
