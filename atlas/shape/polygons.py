@@ -115,18 +115,20 @@ def _crossings(polygon: np.ndarray) -> np.ndarray:
     crossed = (side(first, a[second]) * side(first, b[second]) < 0) & (
         side(second, a[first]) * side(second, b[first]) < 0
     )
+    i, j = first[crossed], second[crossed]
+    least = np.minimum(
+        np.minimum(_to_segments(a[j], a[i], b[i]), _to_segments(b[j], a[i], b[i])),
+        np.minimum(_to_segments(a[i], a[j], b[j]), _to_segments(b[i], a[j], b[j])),
+    )
     depths = np.zeros(k)
-    for i, j in zip(first[crossed], second[crossed], strict=True):
-        least = min(
-            _to_segment(corner, a[edge], b[edge])
-            for edge, corners in ((i, (a[j], b[j])), (j, (a[i], b[i])))
-            for corner in corners
-        )
-        depths[i], depths[j] = max(depths[i], least), max(depths[j], least)
+    np.maximum.at(depths, i, least)
+    np.maximum.at(depths, j, least)
     return depths
 
 
-def _to_segment(point: np.ndarray, begin: np.ndarray, end: np.ndarray) -> float:
-    along = end - begin
-    share = np.clip((point - begin) @ along / (along @ along), 0, 1)
-    return float(np.linalg.norm(begin + share * along - point))
+def _to_segments(points: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Distance (m,) of each point to its segment."""
+    along = ends - begins
+    share = ((points - begins) * along).sum(axis=1) / (along**2).sum(axis=1)
+    nearest = begins + np.clip(share, 0, 1)[:, None] * along
+    return np.asarray(np.linalg.norm(nearest - points, axis=1))

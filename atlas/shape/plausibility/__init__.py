@@ -83,9 +83,9 @@ def subject_findings(profile: Profile) -> list[Finding]:
     contours = [*slice_findings(profile, told), *outlines]
     contours += neighbour_findings(profile, told | odd)
     roots, settled = trace_findings(profile, told)
-    reversals = reversed_roots(subject)
+    reversals = reversed_roots(subject, profile.axes[:, 2])
     settled |= {f.place for f in reversals}
-    sides = swapped_sides(subject)
+    sides = swapped_sides(subject, profile.axes)
     # Levels are told by their sides: with those wrong, both would be said of one slip.
     levels = [] if sides else exchanged_levels(profile, told | settled)
     settled |= roots_of(levels)

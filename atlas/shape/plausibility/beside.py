@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from atlas.data.subject import Finding, Severity
-from atlas.shape.plausibility.profile import Profile, Sections, peel
+from atlas.shape.plausibility.profile import Profile, Sections, nearest, peel
 from atlas.shape.plausibility.regular import Outlines
 from atlas.shape.polygons import depths_in_polygons
 
@@ -130,9 +130,8 @@ def _not_well_inside(dura: Sections, cord: Sections) -> list[tuple[int, int]]:
     """Cord contours, each with the dura's of its slice, that no circle keeps apart by far."""
     if not cord.outlines:
         return []
-    apart = np.abs(dura.heights - cord.heights[:, None])
-    beside = apart.argmin(axis=1)
-    near = apart.min(axis=1) <= dura.spacing_mm / 2 + 1e-6
+    beside, apart = nearest(dura.heights, cord.heights)
+    near = apart <= dura.spacing_mm / 2 + 1e-6
     drawn = Outlines.of(dura.outlines).about(np.arange(len(dura.heights)), dura.centres)
     inner = np.minimum.reduceat(np.hypot(*drawn.points.T), drawn.first)[beside]
     drawn = Outlines.of(cord.outlines).about(np.arange(len(cord.heights)), dura.centres[beside])

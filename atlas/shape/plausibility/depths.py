@@ -9,11 +9,13 @@ import numpy as np
 
 from atlas.data.subject import Finding, RootKey, Severity, Subject, stack_axis
 from atlas.shape.contours import SAMPLES_PER_SEGMENT, ClosedSplines
-from atlas.shape.plausibility.profile import contours_without
+from atlas.shape.plausibility.profile import contours_without, nearest
 from atlas.shape.polygons import depths_in_polygons
 
 # On which side of a contour a point is, is certain from here on, mm.
 ROUNDING_MM = 1e-6
+# Points times corners that are worked on at once: some tens of MiB.
+AT_ONCE = 400_000
 
 
 def misplaced_points(subject: Subject, *, told: Collection[str] = ()) -> list[Finding]:
@@ -36,8 +38,8 @@ def misplaced_points(subject: Subject, *, told: Collection[str] = ()) -> list[Fi
     together = np.concatenate([np.empty((0, 3)), *subject.roots.values()])
     cuts = np.cumsum([len(points) for points in subject.roots.values()])[:-1]
     depths = zip(
-        np.split(_where(~dura.surely(together, inside=True), dura, together, sign=-1), cuts),
-        np.split(_where(~cord.surely(together, inside=False), cord, together, sign=1), cuts),
+        np.split(_where(dura, together, sign=-1), cuts),
+        np.split(_where(cord, together, sign=1), cuts),
         strict=True,
     )
     for (key, points), (beyond, into) in zip(subject.roots.items(), depths, strict=False):
@@ -49,16 +51,20 @@ def misplaced_points(subject: Subject, *, told: Collection[str] = ()) -> list[Fi
     return findings
 
 
-def _where(doubt: np.ndarray, stack: ContourStack, points: np.ndarray, *, sign: int) -> np.ndarray:
-    """Depths of the points in doubt, times a sign; minus infinity for those that are not."""
+def _where(stack: ContourStack | None, points: np.ndarray, *, sign: int) -> np.ndarray:
+    """Depths of points in doubt, inside (1) or outside (-1); minus infinity for all others."""
     depths = np.full(len(points), -np.inf)
-    depths[doubt] = sign * stack.depth_of(points[doubt])
+    if stack is not None:
+        doubt = ~stack.surely(points, inside=sign < 0)
+        depths[doubt] = sign * stack.depth_of(points[doubt])
     return depths
 
 
-def _sound_stack(subject: Subject, kind: str, told: Collection[str]) -> ContourStack:
+def _sound_stack(subject: Subject, kind: str, told: Collection[str]) -> ContourStack | None:
     """The stack without contours that are wrong themselves; all of it where few would be left."""
     contours = getattr(subject, kind)
+    if not contours:
+        return None
     sound = tuple(contours[i] for i in contours_without(kind, contours, told))
     return ContourStack.of(sound if len(sound) >= 4 else contours)
 
@@ -166,11 +172,12 @@ class ContourStack:
             mm to the nearest place of the contour: positive inside, negative outside; NaN for
             points more than half a slice from every contour.
         """
-        local, nearest, within = self._slices_of(points)
+        local, slices, within = self._slices_of(points)
         depth = np.full(len(points), np.nan)
-        for k in np.unique(nearest[within]):
-            here = within & (nearest == k)
-            depth[here] = depths_in_polygons(local[here, :2], self._polygon(k)[None])
+        for k, here in _members(slices, np.flatnonzero(within)):
+            polygon = self._polygon(k)[None]
+            for some in np.array_split(here, _pieces(len(here), polygon.shape[1])):
+                depth[some] = depths_in_polygons(local[some, :2], polygon)
         return depth
 
     def surely(self, points: np.ndarray, *, inside: bool) -> np.ndarray:
@@ -187,21 +194,37 @@ class ContourStack:
             By the polygon of the corners: a point farther from it than the contour bends away is on
             the same side of both.
         """
-        local, nearest, within = self._slices_of(points)
+        local, slices, within = self._slices_of(points)
         # A corner that stands again as its own successor changes neither distance nor side.
-        first, count = self.splines.first[:, None], self.splines.count[:, None]
-        which = first + np.minimum(np.arange(count.max()), count - 1)
-        local, nearest = local[within], nearest[within]
-        depth = depths_in_polygons(local[:, :2], self.splines.points[which[nearest], :2])
-        margin = self.bends[nearest] + ROUNDING_MM
+        first, count = self.splines.first, self.splines.count
         sure = np.ones(len(points), dtype=bool)
-        sure[within] = depth > margin if inside else depth < -margin
+        asked = np.flatnonzero(within)
+        # Contours of like many corners together: one of very many does not widen all the others.
+        for _, some in _members(np.log2(count[slices]).astype(int), asked):
+            corners = int(count[slices[some]].max())
+            for part in np.array_split(some, _pieces(len(some), corners)):
+                k = slices[part, None]
+                which = first[k] + np.minimum(np.arange(corners), count[k] - 1)
+                depth = depths_in_polygons(local[part, :2], self.splines.points[which, :2])
+                margin = self.bends[slices[part]] + ROUNDING_MM
+                sure[part] = depth > margin if inside else depth < -margin
         return sure
 
     def _slices_of(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Points (n, 3) along the axes, the contour (n,) of each, and whether it is near enough."""
         local = points @ self.axes
-        offset = np.abs(local[:, 2, None] - self.heights)
         reach = np.median(np.abs(np.diff(self.heights))) / 2
-        nearest = offset.argmin(axis=1)
-        return local, nearest, offset[np.arange(len(points)), nearest] <= reach
+        which, offset = nearest(self.heights, local[:, 2])
+        return local, which, offset <= reach
+
+
+def _members(groups: np.ndarray, asked: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Group and indices, of those asked, of each group (n,)."""
+    order = asked[np.argsort(groups[asked], kind="stable")]
+    cuts = np.flatnonzero(np.diff(groups[order])) + 1
+    return [(int(groups[part[0]]), part) for part in np.split(order, cuts) if len(part)]
+
+
+def _pieces(points: int, corners: int) -> int:
+    """Into how many pieces points are cut, so that few are held against all corners at once."""
+    return max(points * corners // AT_ONCE, 1)

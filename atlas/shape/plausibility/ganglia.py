@@ -19,6 +19,8 @@ SIDES_APART_MM = 12.0
 OWN_SIDE_MM = 2.0
 # Below the last traced point: 5.4 mm at least.
 ABOVE_MM = 0.0
+# Apart by so much, or so much above, a ganglion is an error: a build would take it for anatomy.
+APART_ERROR_MM, ABOVE_ERROR_MM = 25.0, 25.0
 
 
 def ganglion_findings(profile: Profile, excused: Collection[str] = ()) -> list[Finding]:
@@ -34,7 +36,7 @@ def ganglion_findings(profile: Profile, excused: Collection[str] = ()) -> list[F
     -------
     list of Finding
         ``exchanged-ganglia``, ``ganglion-wrong-side`` (errors); ``ganglion-above-root``,
-        ``ganglion-misplaced`` (warnings).
+        ``ganglion-misplaced`` (warnings; errors where far).
     """
     ganglia = {k: g for k, g in profile.ganglia.items() if _name(k) not in excused}
     findings = _exchanged(profile, ganglia)
@@ -115,7 +117,8 @@ def _middles_at(middles: np.ndarray, heights: np.ndarray) -> np.ndarray:
     i, j = np.triu_indices(len(middles), 1)
     run = middles[j, 2] - middles[i, 2]
     apart = np.abs(run) > 1e-6
-    slope = float(np.median((middles[j, 0] - middles[i, 0])[apart] / run[apart]))
+    slopes = (middles[j, 0] - middles[i, 0])[apart] / run[apart]
+    slope = float(np.median(slopes)) if apart.any() else 0.0
     return np.median(middles[:, 0] + slope * (heights[:, None] - middles[:, 2]), axis=1)
 
 
@@ -127,15 +130,18 @@ def _misplaced(
         if _name(key) in told:
             continue
         root = profile.roots.get(key) if f"root {key.level} {key.side}" not in told else None
+        severity = Severity.WARNING
         above = float(point[2] - root[-1, 2]) if root is not None else -np.inf
         partner = RootKey(key.level, "right" if key.side == "left" else "left")
         if above > ABOVE_MM:
+            severity = Severity.ERROR if above > ABOVE_ERROR_MM else severity
             rule, got = (
                 "ganglion-above-root",
                 (f"expected the ganglion below the end of its root, got it {above:.1f} mm above"),
             )
         elif partner in ganglia and _name(partner) not in told and _farther(ganglia, key, partner):
             apart = float(abs(point[2] - ganglia[partner][2]))
+            severity = Severity.ERROR if apart > APART_ERROR_MM else severity
             rule, got = (
                 "ganglion-misplaced",
                 (
@@ -146,9 +152,7 @@ def _misplaced(
         else:
             continue
         findings.append(
-            profile.finding(
-                Severity.WARNING, rule, _name(key), f"{got}; mark it again or exclude it"
-            )
+            profile.finding(severity, rule, _name(key), f"{got}; mark it again or exclude it")
         )
     return findings
 

@@ -26,7 +26,9 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 MEANINGS: Mapping[str, Meaning] = MappingProxyType(
     {
         "wrong-unit": Meaning(
-            ERROR, "sizes are those of another unit: a subject, or one file", "declare the unit"
+            ERROR,
+            "sizes are those of another unit: a subject, a structure or one file",
+            "declare the unit",
         ),
         "ras-not-lps": Meaning(
             ERROR, "x and y are negated: a subject, or one file", "declare RAS in the files"
@@ -36,20 +38,24 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
             ERROR, "the cord's contours run around the dura's", "exchange the names"
         ),
         "misplaced-file": Meaning(
-            ERROR, "a file 40 mm or more from its subject", "replace or exclude it"
+            ERROR, "a file or structure far from its subject", "replace or exclude it"
         ),
         "swapped-sides": Meaning(
             ERROR, "left lies right of right: a subject, or one level", "exchange the names"
         ),
         "doubled-contour": Meaning(ERROR, "two contours in one slice", "keep one"),
         "missing-slice": Meaning(WARNING, "a slice without a contour", "trace it"),
-        "contour-off-slice": Meaning(WARNING, "a contour between slices", "trace it again"),
+        "contour-off-slice": Meaning(
+            WARNING, "a contour between slices (an error where it is unlike both)", "trace it again"
+        ),
         "copied-contour": Meaning(WARNING, "the contour of the slice above, unchanged", "trace it"),
         "stacks-off-grid": Meaning(
             WARNING, "cord and dura in different slices", "check whose the cord is"
         ),
         "contour-not-planar": Meaning(WARNING, "a point of a contour off its slice", "correct it"),
-        "stray-point": Meaning(WARNING, "one point of a contour or root far off", "correct it"),
+        "stray-point": Meaning(
+            WARNING, "one point of a contour or root off (an error where far)", "correct it"
+        ),
         "overlapping-contour": Meaning(
             WARNING, "a contour traced past its own beginning", "trace it again"
         ),
@@ -97,10 +103,14 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         ),
         "ganglion-wrong-side": Meaning(ERROR, "a ganglion beyond the midline", "correct it"),
         "ganglion-above-root": Meaning(
-            WARNING, "a ganglion above the end of its root", "mark it again or exclude it"
+            WARNING,
+            "a ganglion above the end of its root (an error from 25 mm)",
+            "mark it again or exclude it",
         ),
         "ganglion-misplaced": Meaning(
-            WARNING, "left and right at different heights", "mark it again or exclude it"
+            WARNING,
+            "left and right at different heights (an error from 25 mm)",
+            "mark it again or exclude it",
         ),
         "duplicate-subject": Meaning(
             ERROR, "two subjects with the same points (a warning where nearly)", "leave one out"

@@ -1,13 +1,21 @@
-"""One subject in its own upright frame, measured once for all rules."""
+"""One subject along its own axes, measured once for all rules."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from atlas.data.subject import Finding, RootKey, Severity, Subject, stack_axis
+from atlas.data.subject import Finding, RootKey, Severity, Subject
+from atlas.shape.plausibility.sides import own_axes
+from atlas.shape.plausibility.stacks import Bulk, bulk, standing_together
+
+# Median distance of a dura's points from its middle, mm: 6.5 to 9 in the built-in cohort, warped
+# copies of sub-03 and sub-03 (Liu et al. 2024).  Outside these bounds the unit is not mm.
+REACH_MM = (2.0, 25.0)
+USUAL_REACH_MM = 7.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +27,7 @@ class Sections:
     kind : str
         ``dura`` or ``cord``.
     outlines : tuple of (k, 3) float
-        mm in the subject's upright frame: left, dorsal, rostral.
+        mm along the subject's own axes: left, dorsal, rostral.
     centres : (n, 2) float
         Area centroids, left and dorsal, mm.
     heights : (n,) float
@@ -71,19 +79,47 @@ class Sections:
         return contours_without(self.kind, self.drawn, excused)
 
 
+class Apart(NamedTuple):
+    """A contour that does not stand with the others of its kind, or has a point far off.
+
+    Parameters
+    ----------
+    kind : str
+        ``dura`` or ``cord``.
+    drawn : (k, 3) float
+        LPS mm.
+    middle : (3,) float
+        Median of its points along the subject's axes, mm.
+    reach_mm : float
+        Median distance of its points from that.
+    stray_mm : float
+        How far its farthest point lies beyond where one may lie; 0 of a contour that stands
+        elsewhere as a whole.
+    """
+
+    kind: str
+    drawn: np.ndarray
+    middle: np.ndarray
+    reach_mm: float
+    stray_mm: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """One subject in its own upright frame.
+    """One subject along its own axes.
 
     Parameters
     ----------
     subject : Subject
     axes : (3, 3) float
-        Columns: LPS left and dorsal made square to the stack's normal, and that normal.
+        Columns: left, dorsal and rostral of the subject (:func:`.sides.own_axes`).
     dura, cord : Sections
+        The contours that stand together; every rule but those for what is far off sees only these.
+    apart : tuple of Apart
+        The other contours, and those with a point far off.
     roots : dict of RootKey to (n, 3) float
     ganglia : dict of RootKey to (3,) float
-        Both mm in the upright frame.
+        Both mm along the axes.
     axis : (n, 3) float
         Height, left and dorsal of the sac's middle, from the bottom up.
     angle_deg : dict of RootKey to float
@@ -94,6 +130,7 @@ class Profile:
     axes: np.ndarray
     dura: Sections
     cord: Sections
+    apart: tuple[Apart, ...]
     roots: dict[RootKey, np.ndarray]
     ganglia: dict[RootKey, np.ndarray]
     axis: np.ndarray
@@ -102,15 +139,19 @@ class Profile:
     @classmethod
     def of(cls, subject: Subject) -> Profile:
         """Measure a subject."""
-        axes = upright_axes(subject)
-        dura = Sections.of("dura", subject.dura, axes)
+        axes = own_axes(subject)
+        drawn = [_drawn(contours, axes) for contours in (subject.dura, subject.cord)]
+        mm = _unit_mm(*drawn[0])
+        dura, far_dura = _stack_of("dura", subject.dura, axes, bulk(*drawn[0], mm), mm)
+        cord, far_cord = _stack_of("cord", subject.cord, axes, bulk(*drawn[1], mm), mm)
         axis = _smooth_axis(dura)
         roots = {key: points @ axes for key, points in subject.roots.items()}
         return cls(
             subject,
             axes,
             dura,
-            Sections.of("cord", subject.cord, axes),
+            cord,
+            (*far_dura, *far_cord),
             roots,
             {key: point @ axes for key, point in subject.ganglia.items()},
             axis,
@@ -129,6 +170,44 @@ class Profile:
     def finding(self, severity: Severity, rule: str, place: str, message: str) -> Finding:
         """A finding about this subject."""
         return Finding(severity, rule, self.subject.id, place, message)
+
+
+Drawn = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _drawn(contours: tuple[np.ndarray, ...], axes: np.ndarray) -> Drawn:
+    """Points (m, 3) of contours along the axes, where each begins, and how many it has."""
+    count = np.array([len(c) for c in contours], dtype=int)
+    return np.concatenate([np.empty((0, 3)), *contours]) @ axes, np.cumsum(count) - count, count
+
+
+def _unit_mm(points: np.ndarray, first: np.ndarray, count: np.ndarray) -> float:
+    """What 1 mm is in a dura's coordinates: 1, but where no dura is so wide."""
+    if not len(count):
+        return 1.0
+    reach = float(np.median(bulk(points, first, count).reach))
+    return 1.0 if REACH_MM[0] <= reach <= REACH_MM[1] or reach == 0 else reach / USUAL_REACH_MM
+
+
+def _stack_of(
+    kind: str, contours: tuple[np.ndarray, ...], axes: np.ndarray, found: Bulk, mm: float
+) -> tuple[Sections, list[Apart]]:
+    """The contours that stand together, and the others with those that have a point far off."""
+    if not contours:
+        return Sections.of(kind, contours, axes), []
+    together = standing_together(found, mm)
+    apart = [
+        Apart(
+            kind,
+            contours[i],
+            found.middles[i],
+            float(found.reach[i]),
+            float(found.stray[i]) if together[i] else 0.0,
+        )
+        for i in np.flatnonzero(~together | (found.stray > 0)).tolist()
+    ]
+    kept = tuple(c for c, stands in zip(contours, together.tolist(), strict=True) if stands)
+    return Sections.of(kind, kept, axes), apart
 
 
 def _areas_centroids(
@@ -185,6 +264,8 @@ def _spacing(heights: np.ndarray) -> float:
 
 def _smooth_axis(dura: Sections) -> np.ndarray:
     """Height, left, dorsal (n, 3) of the sac's middle from the bottom up, by medians of five."""
+    if not len(dura.heights):
+        return np.zeros((1, 3))
     order = np.argsort(dura.heights)
     padded = np.pad(dura.centres[order], ((2, 2), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 5, axis=0)
@@ -207,13 +288,15 @@ def _on(axis: np.ndarray, heights: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(heights, axis[:, 0], axis[:, k]) for k in (1, 2)], axis=-1)
 
 
-def upright_axes(subject: Subject) -> np.ndarray:
-    """Columns (3, 3): left, dorsal, rostral of a subject, rostral along the dura's stack."""
-    rostral = stack_axis(subject.dura)
-    start = np.eye(3)[0] if abs(rostral[0]) < 0.9 else np.eye(3)[1]
-    left = start - (start @ rostral) * rostral
-    left /= np.linalg.norm(left)
-    return np.stack([left, np.cross(rostral, left), rostral], axis=1)
+def nearest(heights: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of heights (n,), n >= 1, is nearest to each of others (m,), and how far it is."""
+    order = np.argsort(heights, kind="stable")
+    ordered = heights[order]
+    after = np.clip(np.searchsorted(ordered, of), 1, len(order) - 1) if len(order) > 1 else 0
+    before = np.maximum(after - 1, 0)
+    gaps = np.abs(of - ordered[before]), np.abs(ordered[after] - of)
+    which = np.where(gaps[0] <= gaps[1], before, after)
+    return order[which], np.minimum(*gaps)
 
 
 def neighbour_gaps(heights: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -256,11 +339,11 @@ def peel(
     Returns
     -------
     list of (int, float)
-        Index and distance.
+        Index and distance, of :data:`PEELED` values or so at most.
     """
     kept = np.arange(len(heights))
     found: list[tuple[int, float]] = []
-    while len(kept) >= 5 and len(found) <= len(heights) // 4:
+    while len(kept) >= 5 and len(found) <= min(len(heights) // 4, PEELED):
         gaps = np.linalg.norm(neighbour_gaps(heights[kept], values[kept]), axis=1)
         limits = np.full(len(kept), max(inner_mm, OWN_JITTER * float(np.median(gaps))))
         limits[[0, -1]] *= end_mm / inner_mm
@@ -272,6 +355,8 @@ def peel(
     return found
 
 
+# Of more than that, a run is no run.
+PEELED = 200
 # The largest gap of a run over its median was 4.4 at most in 588 roots, 42 dura and 42 cord stacks
 # of the built-in cohort, and 3.8 in sub-03 of Liu et al. 2024 (14 roots).
 OWN_JITTER = 6.0

@@ -8,11 +8,14 @@ from itertools import pairwise
 import numpy as np
 
 from atlas.data.subject import Finding, Severity
-from atlas.shape.plausibility.profile import Profile, Sections
+from atlas.shape.plausibility.profile import Profile, Sections, nearest
 
 # Of a slice.  Contours are planar and evenly spaced to 0.002 mm in sub-03 of Liu et al. 2024 and in
 # warped copies of it; a tenth (0.2 mm) is far from that and from the next slice.
 OFF_SLICE = 0.1
+# A contour's middle or radius off those of the slices beside it: more than any is off
+# between its neighbours in the same subjects.
+UNLIKE_MM = 0.8
 # Two contours are one drawn twice if no point differs by more, mm.
 COPIED_MM = 1e-3
 # Of neighbouring contours: where more are alike, the stack is a formula and not an annotation.
@@ -31,7 +34,8 @@ def slice_findings(profile: Profile, excused: Collection[str] = ()) -> list[Find
     Returns
     -------
     list of Finding
-        ``doubled-contour`` (errors); ``contour-off-slice``, ``missing-slice``, ``copied-contour``,
+        ``doubled-contour`` (errors); ``contour-off-slice`` (warnings; errors of contours unlike
+        the two slices between which they stand); ``missing-slice``, ``copied-contour``,
         ``stacks-off-grid`` (warnings).
     """
     findings = []
@@ -61,8 +65,7 @@ def slice_grid(heights: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndar
     """
     steps = (heights.max() - heights) / spacing
     # The phase that most contours share; then the spacing that fits these.
-    relative = steps[:, None] - steps
-    best = int(np.median(np.abs(relative - np.round(relative)), axis=0).argmin())
+    best = int(_distance_of_half(steps - np.floor(steps)).argmin())
     slices = np.round(steps - steps[best])
     near = np.abs(steps - steps[best] - slices) < OFF_SLICE
     slope, start = np.polyfit(slices[near], heights[near], 1) if near.sum() > 2 else (-spacing, 0.0)
@@ -70,6 +73,31 @@ def slice_grid(heights: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndar
         start = heights[best]
     slices = np.round((heights - start) / slope)
     return (slices - slices.min()).astype(int), heights - (start + slope * slices)
+
+
+def _distance_of_half(phases: np.ndarray) -> np.ndarray:
+    """Distance (n,) within which half of the phases, 0 to 1, lie about each of them, round 1.
+
+    Of the windows of half of the phases in order that hold one, that which reaches least far on
+    either side: the longer its arm before, the shorter that after, so it is found by bisection.
+    """
+    n = len(phases)
+    order = np.argsort(phases, kind="stable")
+    ring = np.concatenate([phases[order] - 1, phases[order], phases[order] + 1])
+    at, more = np.arange(n, 2 * n), n // 2
+    low, high = np.zeros(n, dtype=int), np.full(n, more)
+    # The least number before, so that the arm before is as long as that after.
+    while (low < high).any():
+        middle = (low + high) // 2
+        longer = ring[at] - ring[at - middle] >= ring[at + more - middle] - ring[at]
+        low, high = np.where(longer, low, middle + 1), np.where(longer, middle, high)
+    reach = np.full(n, np.inf)
+    for before in (low, np.maximum(low - 1, 0)):
+        arms = np.maximum(ring[at] - ring[at - before], ring[at + more - before] - ring[at])
+        reach = np.minimum(reach, arms)
+    found = np.empty(n)
+    found[order] = reach
+    return found
 
 
 def slices_beyond_doubt(
@@ -112,9 +140,10 @@ def _grid_findings(profile: Profile, stack: Sections, used: np.ndarray) -> list[
     spacing = stack.spacing_mm
     slices, offsets = slice_grid(stack.heights[used], spacing)
     off = np.abs(offsets) > OFF_SLICE * spacing
+    strangers = _strangers(stack, used, slices, off)
     findings = [
         profile.finding(
-            Severity.WARNING,
+            Severity.ERROR if strangers[j] else Severity.WARNING,
             "contour-off-slice",
             stack.place(used[j]),
             f"expected contours {spacing:.2f} mm apart, got this one {abs(offsets[j]):.2f} mm "
@@ -135,6 +164,28 @@ def _grid_findings(profile: Profile, stack: Sections, used: np.ndarray) -> list[
         elif step > 1 and not between.any():
             findings.append(_missing(profile, stack, used[before], used[after], step - 1))
     return findings
+
+
+def _strangers(
+    stack: Sections, used: np.ndarray, slices: np.ndarray, off: np.ndarray
+) -> np.ndarray:
+    """Mask of contours off the grid between two traced slices, unlike both: of another place."""
+    on = np.flatnonzero(~off)
+    found = np.zeros(len(used), dtype=bool)
+    if len(on) < 2 or not off.any():
+        return found
+    on = on[np.argsort(stack.heights[used[on]])]
+    heights = stack.heights[used]
+    after = np.clip(np.searchsorted(heights[on], heights), 1, len(on) - 1)
+    below, above = on[after - 1], on[after]
+    between = off & (heights > heights[below]) & (heights < heights[above])
+    between &= slices[below] - slices[above] == 1
+    measures = np.column_stack([stack.centres, stack.radii])[used]
+    share = (heights - heights[below]) / np.where(between, heights[above] - heights[below], 1.0)
+    expected = measures[below] + share[:, None] * (measures[above] - measures[below])
+    away = measures - expected
+    unlike = np.hypot(away[:, 0], away[:, 1]) > UNLIKE_MM
+    return np.asarray(between & (unlike | (np.abs(away[:, 2]) > UNLIKE_MM)))
 
 
 def _doubled(profile: Profile, stack: Sections, i: int, j: int) -> Finding:
@@ -184,7 +235,7 @@ def _between_stacks(profile: Profile) -> list[Finding]:
     spacing = dura.spacing_mm
     if spacing == 0 or len(cord.heights) < 4:
         return []
-    apart = np.abs(cord.heights[:, None] - dura.heights).min(axis=1)
+    apart = nearest(dura.heights, cord.heights)[1]
     within = (cord.heights <= dura.heights.max()) & (cord.heights >= dura.heights.min())
     if not within.any() or np.median(apart[within]) <= OFF_SLICE * spacing:
         return []

@@ -7,9 +7,10 @@ from collections.abc import Collection
 import numpy as np
 
 from atlas.data.ordering import order_along_root
-from atlas.data.subject import Finding, RootKey, Severity, Subject, stack_axis
+from atlas.data.subject import Finding, RootKey, Severity, Subject
 from atlas.shape.plausibility.copies import copied_structures
 from atlas.shape.plausibility.profile import Profile, peel
+from atlas.shape.plausibility.sides import rostral_of
 from atlas.shape.plausibility.slice_order import OFF_SLICE, slice_grid, slices_beyond_doubt
 
 # Off the line through the neighbours in the plane, between them and at an end.  Largest of 588
@@ -24,19 +25,22 @@ OUTSIDE_SHARE, OUTSIDE_MM = 0.5, 2.0
 INSIDE_SHARE, DEEP = 0.4, 0.7
 # Median angle beyond the midline: -11 degrees at most (S2) in sub-03 and the built-in cohort.
 OTHER_SIDE_DEG = -20.0
+# Share of a root's points that stand in the slice of another, from which it is one finding.
+CROWDED = 0.25
 # The first explain steps and gaps; the last also where points lie.
 DISTURBING = ("root-jump", "root-points-out-of-order")
 SETTLING = (*DISTURBING, "misplaced-root", "stray-point", "copied-structure", "root-off-slice")
 
 
-def reversed_roots(subject: Subject) -> list[Finding]:
+def reversed_roots(subject: Subject, rostral: np.ndarray | None = None) -> list[Finding]:
     """Roots whose points run from the ganglion to the cord instead of away from it.
 
     By the direction of the sac, in any pose, and by the ganglion where there is one: a ganglion of
     another level may lie nearer to the begin.
     """
     findings = []
-    rostral = stack_axis(subject.dura)
+    if rostral is None:
+        rostral = rostral_of(subject.dura)
     for key, points in subject.roots.items():
         rise = float((points[-1] - points[0]) @ rostral)
         if key in subject.ganglia:
@@ -150,6 +154,8 @@ def _misplaced(profile: Profile, key: RootKey, outside: float, inside: float) ->
 
 def _deep_in_cord(profile: Profile, points: np.ndarray) -> np.ndarray:
     cord = profile.cord
+    if not len(cord.heights):
+        return np.zeros(len(points), dtype=bool)
     order = np.argsort(cord.heights)
     beside = (points[:, 2] >= cord.heights.min()) & (points[:, 2] <= cord.heights.max())
     at = cord.heights[order]
@@ -216,6 +222,10 @@ def _off_slice(profile: Profile, key: RootKey, points: np.ndarray) -> list[Findi
 
 
 def _steps(profile: Profile, key: RootKey, slices: np.ndarray) -> list[Finding]:
+    many = int((np.diff(slices) == 0).sum())
+    if many > CROWDED * len(slices):
+        got = f"got {many} more points than slices"
+        return [_said(profile, "doubled-root-point", _name(key), "one in each slice", got)]
     findings = []
     for i, step in enumerate(np.diff(slices)):
         if step > 1:
