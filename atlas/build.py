@@ -5,10 +5,8 @@ Nothing else composes the chain.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,13 @@ from atlas.data.dataset import Dataset, DatasetError, refuse_errors, survey_data
 from atlas.data.exclusions import exclude
 from atlas.data.subject import Finding, Severity
 from atlas.files import new_folder, write_file
+from atlas.json_text import json_text
 from atlas.large.resources import Resources
 from atlas.large.subject_folders import FolderListing, count_subjects, leave_out, list_subjects
 from atlas.mesh.formats import write_surfaces
 from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import surfaces
-from atlas.provenance import Inputs, provenance
+from atlas.provenance import Inputs, made_with, provenance
 from atlas.registered import registered
 from atlas.shape.alignment import Alignment, align
 from atlas.shape.estimation import fit_shape_model
@@ -42,6 +41,8 @@ LARGE_PRODUCTS = "atlas.large_products"
 SURVEY_MEASURES = "atlas.survey_measures"
 PRODUCTS_BESIDE = "atlas.products_beside"
 PROOF = "provenance.json"
+# What the modes of a group in memory hold of its variance, unless told otherwise.
+ALL = 1.0
 MESH_MODES = 3
 MESH_SD = 2.0
 
@@ -98,7 +99,8 @@ def _fitted(dataset: Dataset, settings: Settings) -> tuple[Alignment, ShapeModel
             slid = slide_landmarks(dataset, landmarks, criterion=settings.slide, **pose)
             landmarks = slid.landmarks
         alignment = align(landmarks, **pose)
-        return alignment, fit_shape_model(alignment, bridged=settings.bridged)
+        held = settings.variance_held or ALL
+        return alignment, fit_shape_model(alignment, bridged=settings.bridged, variance_held=held)
     except Exception:
         # What is wrong with the annotations says more than what fails because of it.
         refuse_errors(check_dataset(dataset))
@@ -117,6 +119,7 @@ def _checked(
     findings = refuse_errors(check_dataset(dataset))
     findings += field_of_view_findings(dataset, alignment, model)
     history = provenance(Inputs.of(dataset), findings, anchor=alignment.anchor, seed=seed)
+    history |= made_with(settings, model, variance_held=settings.variance_held or ALL)
     return Atlas(model, alignment, settings, history)
 
 
@@ -220,12 +223,13 @@ def _build_by_passes(
             stage(f"writing {entry.name}")
             entry.load()(found, folder)
         _write_proof(found.atlas, folder)
+        # Let go before the same is loaded again.
+        del found
     return load_atlas(out)
 
 
 def _write_proof(atlas: Atlas, folder: Path) -> None:
-    document = dict(atlas.provenance) | {"settings": asdict(atlas.settings)}
-    write_file(folder / PROOF, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_file(folder / PROOF, json_text(atlas.provenance))
 
 
 def build_demo(out: str | Path, *, seed: int = 1, stage: Stage = quiet) -> Atlas:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from atlas.files import new_folder, write_file
+from atlas.json_text import json_text
 from atlas.mesh.formats.centrelines import COLUMNS
 from atlas.mesh.formats.glb import NO_TARGETS, MorphTargets
 from atlas.mesh.formats.nifti import VOXEL_MM
@@ -145,7 +145,7 @@ def write_shape(
             paths, document = (*paths, path), document | {"tetrahedra": filled}
         names = tuple(path.relative_to(folder).as_posix() for path in paths)
         document["files"] = list(names)
-        write_file(folder / PROOF, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        write_file(folder / PROOF, json_text(document))
     return names
 
 

@@ -6,15 +6,20 @@ import os
 import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atlas.data.dataset import Dataset
 from atlas.data.image_parameters import image_parameters
 from atlas.data.subject import Finding
 from atlas.files import OutputError
+from atlas.json_text import json_values
+
+if TYPE_CHECKING:
+    from atlas.shape.model import ShapeModel
+    from atlas.store import Settings
 
 ATTRIBUTION = (
     "Liu J, Zhang W, Zhou Y, Xu L, Chu Y-H, Jia F. Markers, QC results and generated models "
@@ -83,7 +88,7 @@ def provenance(
     """
     subjects = [{"id": i, "sha256": h, "notice": notice} for i, h, notice in inputs.subjects]
     packages = ("numpy", "scipy", "h5py", "orjson", "trimesh")
-    return {
+    document = {
         "software": {"name": "lumbosacral-atlas", "version": version("lumbosacral-atlas")},
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "created": _now(),
@@ -100,6 +105,36 @@ def provenance(
         "attribution": ATTRIBUTION,
         "disclaimer": DISCLAIMER,
     }
+    values: dict[str, Any] = json_values(document)
+    return values
+
+
+def made_with(settings: Settings, model: ShapeModel, *, variance_held: float) -> dict[str, Any]:
+    """What a provenance tells of how an atlas was made from its inputs, as JSON values.
+
+    Parameters
+    ----------
+    settings : Settings
+    model : ShapeModel
+    variance_held : float
+        Share of the variance that was asked of the modes, or taken where none was.
+
+    Returns
+    -------
+    dict
+        ``settings``, and ``model``: how many modes there are, what share they hold, the noise.
+    """
+    values: dict[str, Any] = json_values(
+        {
+            "settings": asdict(settings) | {"variance_held": variance_held},
+            "model": {
+                "n_modes": model.n_modes,
+                "variance_share": float(model.explained.sum()),
+                "noise_sd_mm": model.noise**0.5,
+            },
+        }
+    )
+    return values
 
 
 def _now() -> str:

@@ -22,9 +22,12 @@ from atlas.exchange.interchange import write_models
 from atlas.files import new_file
 from atlas.shape.alignment import Alignment
 from atlas.shape.components import Factors
+from atlas.shape.estimation import BRIDGED
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import LandmarkScheme
+from atlas.shape.registration import ROTATIONS, SCALINGS
+from atlas.shape.scheme import EXTENTS, ORIGINS, LandmarkScheme
+from atlas.shape.weights import WEIGHTS
 
 if TYPE_CHECKING:
     import h5py
@@ -34,8 +37,24 @@ LANDMARK_ARRAYS = ("points", "status", "bridge_sd")
 ALIGNMENT_ARRAYS = ("points", "completed", "mean", "rotation", "scale", "translation", "weights")
 ALIGNMENT_FACTS = ("anchor", "rotations", "scaling", "weighting", "n_iterations", "converged")
 # Arrays beyond this size are written in one piece and not loaded: the system maps the file.
-MAPPED_BYTES = 64 << 20
+MAPPED_BYTES = 4 << 20
 MODEL_ARRAYS = ("mean", "modes", "variance", "weights", "noise_share")
+
+
+# Words a setting may be, by its name.
+CHOICES: dict[str, tuple[str | None, ...]] = {
+    "origin": ORIGINS,
+    "rotation": ROTATIONS,
+    "scale": SCALINGS,
+    "weights": WEIGHTS,
+    "extent": EXTENTS,
+    "bridged": BRIDGED,
+    "slide": (None, "bending", "procrustes"),
+}
+
+
+class SettingsError(AtlasError):
+    """A setting that is none; the text says expected and got."""
 
 
 class AtlasFileError(AtlasError):
@@ -59,8 +78,10 @@ class Settings:
         Dura rings over the depths all subjects share, or down to the deepest field of view.
     bridged : {"as-measured", "uncertain", "missing"}
         How bridged landmarks count in the model.
-    variance_held : float
+    variance_held : float or None
         Share of the variance that the modes of the model hold; what is beyond them is noise.
+        None leaves it to the build: all of it, or 99 % where it goes by passes; the provenance
+        says which.
     slide : {"bending", "procrustes"} or None
         By which criterion semilandmarks slide, if they do; see docs/alignment.md before using it.
     root : int
@@ -76,11 +97,23 @@ class Settings:
     weights: str = "landmark"
     extent: str = "common"
     bridged: str = "as-measured"
-    variance_held: float = 1.0
+    variance_held: float | None = None
     slide: str | None = None
     root: int = 32
     dura: tuple[int, int] = (40, 32)
     cord: tuple[int, int] = (40, 24)
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            given = getattr(self, name)
+            if given not in known:
+                words = ", ".join(word for word in known if word is not None)
+                raise SettingsError(f"{name}: expected one of {words}, got {given!r}")
+        held = self.variance_held
+        if held is not None and not 0 < held <= 1:
+            raise SettingsError(
+                f"variance: expected a share over 0 and up to 1, as 0.95, got {held:g}"
+            )
 
     @property
     def scheme(self) -> LandmarkScheme:

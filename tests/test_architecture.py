@@ -23,6 +23,7 @@ RANKS = {
     "threads": 0,
     "errors": 0,
     "files": 0,
+    "json_text": 0,
     "replacing": 0,
     "data": 1,
     "shape": 2,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from figshare_server import LOGIN_PAGE, impatient, serve
 
-from atlas.data.remote.downloads import HEADWAY_BYTES, download, part_name
-from atlas.data.remote.patience import FetchError
+from atlas.data.remote.downloads import download, part_name
+from atlas.data.remote.patience import HEADWAY_BYTES, FetchError
 from atlas.files import OutputError
 
 CONTENT = np.random.default_rng(3).bytes(300_000)

@@ -34,6 +34,10 @@ def fetch(
 ) -> None:
     """Fetch the published dataset: resumed where it broke off, checked, never fetched twice.
 
+    A server that does not go on is given up after six failures in a row, or 60 seconds that brought
+    less than 64 KiB, waits included; what came is kept, and the same command goes on from there.
+    A file that is announced with more than 16 GiB is refused.
+
     ATLAS_FIGSHARE_URL points it to a mirror; proxies are those of the environment.
     """
     with plain_errors(), _watched() as progress:

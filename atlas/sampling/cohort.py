@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas.files import OutputError, write_file
+from atlas.json_text import json_text
 from atlas.mesh.formats.writing import known_formats
 from atlas.sampling.making import WORK, CohortOptions, Maker, notice_of, record_path
 from atlas.sampling.recipe import Recipe, fingerprint
@@ -98,7 +99,7 @@ def _plan_document(
 
 def _open_cohort(out: Path, document: dict[str, Any]) -> None:
     """Begin a folder, or go on with the one that was begun for the same plan."""
-    content = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    content = json_text(document)
     place = out / PLAN
     if place.is_file():
         if place.read_text("utf-8") != content:
