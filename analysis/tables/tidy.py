@@ -51,7 +51,7 @@ def tidy_csv(table: pd.DataFrame | Columns) -> str:
 
 
 def tidy_pieces(table: pd.DataFrame | Columns) -> Iterator[str]:
-    """The text of :func:`tidy_csv`, some rows at a time: fields take ten times what numbers take."""
+    """The text of :func:`tidy_csv`, some rows at a time: fields take more room than numbers."""
     columns = [column for _, column in table.items()]
     yield ",".join(map(_field, table)) + "\n"
     step = max(1, FIELDS_AT_ONCE // len(columns))
