@@ -31,7 +31,7 @@ from atlas.shape.landmarks import place_landmarks
 from atlas.shape.model import ShapeModel
 from atlas.shape.plausibility import find_implausible
 from atlas.stages import Stage, quiet
-from atlas.store import Atlas, Settings, load_atlas, save_atlas
+from atlas.store import Atlas, Settings, SettingsError, load_atlas, save_atlas
 from atlas.threads import MANY, one_thread
 
 # Packages that a product of the build comes from: tables and figures live in `analysis`, which
@@ -161,6 +161,7 @@ def build(
     resources, settings = resources or Resources(), settings or Settings()
     count = count_subjects(path)
     if resources.by_passes(count, settings.scheme):
+        resources.expect_room(count)
         listing = leave_out(list_subjects(path), exclusions)
         return _build_by_passes(
             listing, Path(out).absolute(), settings, resources, seed=seed, stage=stage
@@ -250,6 +251,8 @@ def build_demo(out: str | Path, *, seed: int = 1, stage: Stage = quiet) -> Atlas
     """
     from atlas.data.surrogate import write_surrogate_cohort
 
+    if seed < 0:
+        raise SettingsError(f"seed: expected 0 or more, got {seed}")
     with new_folder(Path(out), proof=f"atlas/{PROOF}") as folder:
         stage("making the built-in cohort")
         write_surrogate_cohort(folder / "cohort", seed=seed)

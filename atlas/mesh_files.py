@@ -243,12 +243,15 @@ def radius_option(text: str) -> RadiusOption:
     try:
         if "=" not in text:
             return float(text)
-        pairs = (part.split("=") for part in text.split(","))
-        return {level.strip(): _radius(value) for level, value in pairs}
+        pairs = [part.split("=") for part in text.split(",")]
+        radii = {level.strip(): _radius(value) for level, value in pairs}
+        if len(radii) < len(pairs):
+            raise ValueError(text)
+        return radii
     except ValueError:
         raise MeshFileError(
             f"root radius: expected millimetres (0.5), or some for each level (L1=0.4,L2=0.5:0.9,… "
-            f"from begin to ganglion), got {text!r}"
+            f"from begin to ganglion), none twice, got {text!r}"
         ) from None
 
 

@@ -18,6 +18,8 @@ from atlas.shape.scheme import Status
 from atlas.store import Atlas, load_atlas
 
 SCORE = "score_"
+# Further from the mean nothing is anatomy, and a little further nothing is a number.
+MOST_SD = 100.0
 COLUMN = re.compile(rf"{SCORE}(\d+)(?:_sd)?")
 
 
@@ -123,8 +125,11 @@ def _mode(atlas: Atlas, mode: int, sd: float) -> NamedShape:
     model = atlas.model
     if not 1 <= mode <= model.n_modes:
         raise ShapeChoiceError(f"--mode: expected 1 to {model.n_modes}, got {mode}")
-    if not np.isfinite(sd):
-        raise ShapeChoiceError(f"--sd: expected a number of standard deviations, got {sd}")
+    if not abs(sd) <= MOST_SD:
+        raise ShapeChoiceError(
+            f"--sd: expected a number of standard deviations, got {sd:g}; choose from "
+            f"{-MOST_SD:g} to {MOST_SD:g}"
+        )
     scores = np.zeros(mode)
     scores[mode - 1] = sd
     name = f"mode{mode}_{'minus' if sd < 0 else 'plus'}{abs(sd):g}sd"
@@ -188,12 +193,16 @@ def read_scores(path: Path) -> list[np.ndarray]:
         rows = _parse_scores(text)
     except (ValueError, TypeError, KeyError):
         rows = []
-    if not rows or not all(row.ndim == 1 and row.size and np.isfinite(row).all() for row in rows):
+    if not rows or not all(row.ndim == 1 and row.size and _are_scores(row) for row in rows):
         raise ShapeChoiceError(
             f"{path}: expected scores as a CSV with columns {SCORE}1, {SCORE}2, …, as a JSON list, "
-            f"or as numbers in one line, got {text[:60]!r}"
+            f"or as numbers in one line, up to {MOST_SD:g} SD either way, got {text[:60]!r}"
         )
     return rows
+
+
+def _are_scores(row: np.ndarray) -> bool:
+    return bool((np.abs(row) <= MOST_SD).all())
 
 
 def _parse_scores(text: str) -> list[np.ndarray]:

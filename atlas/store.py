@@ -109,6 +109,8 @@ class Settings:
             if given not in known:
                 words = ", ".join(word for word in known if word is not None)
                 raise SettingsError(f"{name}: expected one of {words}, got {given!r}")
+        if self.anchor is not None and not self.anchor.strip():
+            raise SettingsError("anchor: expected a name, as conus, got nothing; or leave it out")
         held = self.variance_held
         if held is not None and not 0 < held <= 1:
             raise SettingsError(

@@ -45,6 +45,16 @@ def plain_errors() -> Iterator[None]:
         raise typer.Exit(Exit.BAD_INPUT) from None
 
 
+def refuse_idle(option: str, needs: str, *, given: bool, used: bool) -> None:
+    """Refuse an option that would change nothing: AtlasError says what it goes together with."""
+    from atlas.errors import AtlasError
+
+    if given and not used:
+        raise AtlasError(
+            f"{option}: expected it together with {needs}, where alone it says something"
+        )
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Show the running stage on a terminal; stay quiet when piped."""

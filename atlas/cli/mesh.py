@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import app, plain_errors, progress
+from atlas.cli.app import app, plain_errors, progress, refuse_idle
 
 
 @app.command()
@@ -37,14 +37,16 @@ def mesh(
     ] = "stl",
     edge: Annotated[float | None, typer.Option(help="Length of edges aimed at, mm.")] = None,
     root_radius: Annotated[
-        str, typer.Option(help="ASSUMED radius of roots, mm: 0.5, or L1=0.4,L2=0.5:0.9,…")
-    ] = "0.5",
-    voxel: Annotated[float, typer.Option(help="Voxels of the NIfTI, mm.")] = 0.3,
+        str | None, typer.Option(help="ASSUMED radius of roots, mm: 0.5, or L1=0.4,L2=0.5:0.9,…")
+    ] = None,
+    voxel: Annotated[float | None, typer.Option(help="Voxels of the NIfTI, mm: 0.3.")] = None,
 ) -> None:
     """Write one shape as meshes, labels, markups or centrelines, in LPS mm."""
     with plain_errors(), progress() as stage:
-        from atlas.mesh.formats.writing import known_formats
+        from atlas.mesh.formats.nifti import VOXEL_MM
+        from atlas.mesh.formats.writing import MESHES, known_formats
         from atlas.mesh.mesh_layout import EDGE_MM
+        from atlas.mesh.radii import ROOT_RADIUS_MM
         from atlas.mesh_files import MeshOptions, radius_option, write_shape
         from atlas.shape_choice import choose_shape
 
@@ -52,11 +54,26 @@ def mesh(
         asked = [name.strip() for name in formats.split(",")]
         surfaces_as = [name for name in asked if name.lower() != "vtu"]
         filled = tetrahedra or len(surfaces_as) < len(asked)
+        known = known_formats(surfaces_as) if surfaces_as else ()
+        meshed = filled or bool(MESHES & set(known))
+        for option, value, needs, used in (
+            ("--edge", edge, "a format of meshes", meshed),
+            ("--solids", solids or None, "a format of meshes", meshed),
+            (
+                "--root-radius",
+                root_radius,
+                "a format that holds radii",
+                meshed or known != ("mrk",),
+            ),
+            ("--voxel", voxel, "--formats nii", "nii" in known),
+        ):
+            refuse_idle(option, needs, given=value is not None, used=used)
+        radius = f"{ROOT_RADIUS_MM:g}" if root_radius is None else root_radius
         options = MeshOptions(
-            formats=known_formats(surfaces_as) if surfaces_as else (),
+            formats=known,
             edge_mm=EDGE_MM if edge is None else edge,
-            root_radius_mm=radius_option(root_radius),
-            voxel_mm=voxel,
+            root_radius_mm=radius_option(radius),
+            voxel_mm=VOXEL_MM if voxel is None else voxel,
             solids=solids or filled,
             tetrahedra=filled,
         )
@@ -67,4 +84,4 @@ def mesh(
         stage("writing meshes")
         files = write_shape(shape, out, options)
     typer.echo(f"{shape.name}: {len(files)} files, LPS mm. {shape.notice}.")
-    typer.echo(f"Radii of roots are assumed ({root_radius} mm). Written to {out}")
+    typer.echo(f"Radii of roots are assumed ({radius} mm). Written to {out}")

@@ -143,7 +143,7 @@ def _make(maker: Maker, runs: list[tuple[int, int]], n: int, progress: Progress)
             progress(done, n)
         return
     with ProcessPoolExecutor(
-        maker.options.workers,
+        min(maker.options.workers, len(runs)),
         initializer=_begin_work,
         initargs=(maker.path, maker.recipe, maker.options, maker.out),
     ) as pool:
