@@ -50,9 +50,7 @@ def refuse_idle(option: str, needs: str, *, given: bool, used: bool) -> None:
     from atlas.errors import AtlasError
 
     if given and not used:
-        raise AtlasError(
-            f"{option}: expected it together with {needs}, where alone it says something"
-        )
+        raise AtlasError(f"{option}: expected it together with {needs}; else it changes nothing")
 
 
 @contextmanager

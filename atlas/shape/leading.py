@@ -33,6 +33,8 @@ REST = 1e-13
 # The Krylov space is kept twice: with 8,064 coordinates this many directions take 250 MiB.
 WIDEST = 2048
 SPACE_COPIES = 2
+# Taken in any memory: 64 MiB while nothing else is there, and less leaves modes untold.
+LEAST_WIDE = 512
 # Past this part of the subjects, all components at once are less work than their leading ones.
 SPARSE = 8
 SEED = 20241
@@ -142,7 +144,7 @@ def group_components(
 def _widest(group: Group) -> int:
     """Directions that may be looked at within the memory of a group."""
     widest = WIDEST
-    while widest > COLUMNS and not group.fits(SPACE_COPIES * widest * group.scheme.size * 24):
+    while widest > LEAST_WIDE and not group.fits(SPACE_COPIES * widest * group.scheme.size * 24):
         widest //= 2
     return widest
 
