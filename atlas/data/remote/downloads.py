@@ -108,7 +108,7 @@ def _transfer(file: RemoteFile, part: Path, done: int, headway: Headway) -> Iter
     ) as reply:
         _check_reply(file, reply, done)
         # A server that ignores the range sends the file from its beginning.
-        anew = reply.first != done
+        anew = reply.first != _size(part)
         with part.open("r+b" if anew else "ab", buffering=0) as out:
             done = reply.first
             yield done
