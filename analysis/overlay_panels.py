@@ -14,6 +14,7 @@ from atlas.data.subject import RootKey, Subject
 Kind = Literal["dura", "cord"]
 MOST_PANELS = 20
 MARGIN_MM = 8.0
+MOST_MARGIN_MM = 1000.0
 AROUND_GANGLION_MM = 22.0
 PERCENTILES = (1.0, 99.5)
 # What +x, +y, +z of LPS and their opposites are called.
@@ -137,8 +138,13 @@ def slice_panels(
     Raises
     ------
     ImageError
-        The image does not contain the contours, or its slices are not theirs.
+        The image does not contain the contours, its slices are not theirs, or there is no such
+        choice.
     """
+    if not 0 <= margin_mm <= MOST_MARGIN_MM:
+        raise ImageError(f"--margin-mm: expected 0 to {MOST_MARGIN_MM:g} mm, got {margin_mm:g}")
+    if every is not None and slices:
+        raise ImageError("--every, --slices: expected one of them, got both")
     plane = Plane.of(image)
     check_contains(subject, image)
     outlines: dict[int, list[tuple[Kind, np.ndarray]]] = {}

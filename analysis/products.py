@@ -22,11 +22,11 @@ from analysis.tables.model_tables import (
     mode_columns,
     score_columns,
 )
-from analysis.tables.tidy import IMAGED, tidy_csv
+from analysis.tables.tidy import IMAGED, tidy_pieces
 from analysis.variability.published import columns_beside_published
 from analysis.variability.segment_tables import CONFIDENCE, depth_columns, segment_columns
 from atlas.data.dataset import Dataset
-from atlas.files import write_file
+from atlas.files import new_file, write_file
 from atlas.shape.landmarks import subject_anatomy
 from atlas.store import Atlas
 
@@ -184,7 +184,10 @@ def write_table_folder(
     for name, table in tables.items():
         columns: dict[str, Any] = {str(column): values for column, values in table.items()}
         whose = repeated(cohort, len(next(iter(columns.values()))))
-        written.append(write_file(folder / name, tidy_csv(columns | {"cohort": whose})))
+        place = folder / name
+        with new_file(place) as new, new.open("w", encoding="utf-8", newline="") as out:
+            out.writelines(tidy_pieces(columns | {"cohort": whose}))
+        written.append(place)
     written.append(write_file(folder / "README.md", readme))
     return written
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas.errors import AtlasError
 from atlas.files import write_file
+from atlas.json_text import json_text
 from atlas.results import Claim, claim_folder, new_folder
 from atlas.stages import Stage, quiet
 from atlas.store import Atlas, load_atlas
@@ -113,7 +114,8 @@ def write_reports(
         As :func:`atlas.load_atlas` takes it.
     out : path
         A new folder, or that of earlier reports, which is replaced when all is done:
-        ``NAME.ipynb``, ``NAME.html`` (self-contained) and ``index.html``.
+        ``NAME.ipynb``, ``NAME.html`` (self-contained), ``index.html`` and ``reports.json``,
+        which says what they were made from.
     only : iterable of str
         Names of notebooks; all by default.
     stage : callable
@@ -135,6 +137,8 @@ def write_reports(
             titles[name] = _title(done, name)
             write_file(folder / f"{name}.ipynb", _as_json(done))
             write_file(folder / f"{name}.html", notebook_page(done, titles[name]))
+        document = {"reports": titles, "atlas": dict(atlas.provenance)}
+        write_file(folder / "reports.json", json_text(document))
         write_file(folder / INDEX, _index(atlas, titles))
 
 

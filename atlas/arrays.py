@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import TypeGuard
 
 import numpy as np
@@ -54,6 +55,19 @@ def freeze(array: np.ndarray) -> np.ndarray:
     """Hand an array over: read-only from here on, so that :func:`read_only` need not copy it."""
     array.flags.writeable = False
     return array
+
+
+def let_go(array: np.ndarray) -> None:
+    """Give back the memory that a mapped file takes for what was read of it; it can be read again.
+
+    Parameters
+    ----------
+    array : ndarray
+        One in memory stays as it is.
+    """
+    opened = getattr(array, "_mmap", None) if _is_mapped(array) else None
+    if opened is not None and hasattr(mmap, "MADV_DONTNEED"):
+        opened.madvise(mmap.MADV_DONTNEED)
 
 
 def _rests(values: object, dtype: type) -> TypeGuard[np.ndarray]:

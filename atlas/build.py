@@ -5,10 +5,8 @@ Nothing else composes the chain.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,13 @@ from atlas.data.dataset import Dataset, DatasetError, refuse_errors, survey_data
 from atlas.data.exclusions import exclude
 from atlas.data.subject import Finding, Severity
 from atlas.files import write_file
+from atlas.json_text import json_text
 from atlas.large.resources import Resources
 from atlas.large.subject_folders import FolderListing, count_subjects, leave_out, list_subjects
 from atlas.mesh.formats import write_surfaces
 from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import surfaces
-from atlas.provenance import Inputs, provenance
+from atlas.provenance import Inputs, made_with, provenance
 from atlas.registered import registered
 from atlas.results import Claim, claim_folder, new_folder
 from atlas.shape.alignment import Alignment, align
@@ -33,7 +32,7 @@ from atlas.shape.landmarks import place_landmarks
 from atlas.shape.model import ShapeModel
 from atlas.shape.plausibility import find_implausible
 from atlas.stages import Stage, quiet
-from atlas.store import Atlas, Settings, load_atlas, save_atlas
+from atlas.store import Atlas, Settings, SettingsError, load_atlas, save_atlas
 from atlas.threads import MANY, one_thread
 
 # Packages that a product of the build comes from: tables and figures live in `analysis`, which
@@ -43,6 +42,8 @@ LARGE_PRODUCTS = "atlas.large_products"
 SURVEY_MEASURES = "atlas.survey_measures"
 PRODUCTS_BESIDE = "atlas.products_beside"
 PROVENANCE = "provenance.json"
+# What the modes of a group in memory hold of its variance, unless told otherwise.
+ALL = 1.0
 MESH_MODES = 3
 MESH_SD = 2.0
 
@@ -99,7 +100,8 @@ def _fitted(dataset: Dataset, settings: Settings) -> tuple[Alignment, ShapeModel
             slid = slide_landmarks(dataset, landmarks, criterion=settings.slide, **pose)
             landmarks = slid.landmarks
         alignment = align(landmarks, **pose)
-        return alignment, fit_shape_model(alignment, bridged=settings.bridged)
+        held = settings.variance_held or ALL
+        return alignment, fit_shape_model(alignment, bridged=settings.bridged, variance_held=held)
     except Exception:
         # What is wrong with the annotations says more than what fails because of it.
         refuse_errors(check_dataset(dataset))
@@ -118,6 +120,7 @@ def _checked(
     findings = refuse_errors(check_dataset(dataset))
     findings += field_of_view_findings(dataset, alignment, model)
     history = provenance(Inputs.of(dataset), findings, anchor=alignment.anchor, seed=seed)
+    history |= made_with(settings, model, variance_held=settings.variance_held or ALL)
     return Atlas(model, alignment, settings, history)
 
 
@@ -164,6 +167,7 @@ def build(
     resources, settings = resources or Resources(), settings or Settings()
     count = count_subjects(path)
     if resources.by_passes(count, settings.scheme):
+        resources.expect_room(count)
         listing = leave_out(list_subjects(path), exclusions)
         return _build_by_passes(listing, claim, settings, resources, seed=seed, stage=stage)
     with ExitStack() as stack:
@@ -224,12 +228,13 @@ def _build_by_passes(
             stage(f"writing {entry.name}")
             entry.load()(found, folder)
         _write_provenance(found.atlas, folder)
+        # Let go before the same is loaded again.
+        del found
     return load_atlas(claim.path)
 
 
 def _write_provenance(atlas: Atlas, folder: Path) -> None:
-    document = dict(atlas.provenance) | {"settings": asdict(atlas.settings)}
-    write_file(folder / PROVENANCE, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_file(folder / PROVENANCE, json_text(atlas.provenance))
 
 
 def build_demo(
@@ -253,7 +258,10 @@ def build_demo(
     """
     from atlas.data.surrogate import write_surrogate_cohort
 
-    with new_folder(claim_folder(out, command="demo", force=force)) as folder:
+    claim = claim_folder(out, command="demo", force=force)
+    if seed < 0:
+        raise SettingsError(f"seed: expected 0 or more, got {seed}")
+    with new_folder(claim) as folder:
         stage("making the built-in cohort")
         write_surrogate_cohort(folder / "cohort", seed=seed)
         return build(folder / "cohort", folder / "atlas", seed=seed, stage=stage)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from atlas.files import write_file
+from atlas.json_text import json_text
 from atlas.mesh.formats.centrelines import COLUMNS
 from atlas.mesh.formats.glb import NO_TARGETS, MorphTargets
 from atlas.mesh.formats.nifti import VOXEL_MM
@@ -146,7 +146,7 @@ def write_shape(
             paths, document = (*paths, path), document | {"tetrahedra": filled}
         names = tuple(path.relative_to(folder).as_posix() for path in paths)
         document["files"] = list(names)
-        write_file(folder / PROVENANCE, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        write_file(folder / PROVENANCE, json_text(document))
     return names
 
 
@@ -244,12 +244,15 @@ def radius_option(text: str) -> RadiusOption:
     try:
         if "=" not in text:
             return float(text)
-        pairs = (part.split("=") for part in text.split(","))
-        return {level.strip(): _radius(value) for level, value in pairs}
+        pairs = [part.split("=") for part in text.split(",")]
+        radii = {level.strip(): _radius(value) for level, value in pairs}
+        if len(radii) < len(pairs):
+            raise ValueError(text)
+        return radii
     except ValueError:
         raise MeshFileError(
             f"root radius: expected millimetres (0.5), or some for each level (L1=0.4,L2=0.5:0.9,… "
-            f"from begin to ganglion), got {text!r}"
+            f"from begin to ganglion), none twice, got {text!r}"
         ) from None
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atlas.data.dataset import Dataset
 from atlas.data.image_parameters import image_parameters
 from atlas.data.subject import Finding
 from atlas.files import OutputError
+from atlas.json_text import json_values
 from atlas.json_values import JsonError, value_as
+
+if TYPE_CHECKING:
+    from atlas.shape.model import ShapeModel
+    from atlas.store import Settings
 
 ATTRIBUTION = (
     "Liu J, Zhang W, Zhou Y, Xu L, Chu Y-H, Jia F. Markers, QC results and generated models "
@@ -125,21 +129,36 @@ def provenance(
         "attribution": ATTRIBUTION,
         "disclaimer": DISCLAIMER,
     }
-    found: dict[str, Any] = _writable(document)
-    return found
+    values: dict[str, Any] = json_values(document)
+    return values
 
 
-def _writable(value: Any) -> Any:
-    """A value of JSON as every program can read it again."""
-    if isinstance(value, dict):
-        return {_writable(name): _writable(v) for name, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_writable(v) for v in value]
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def made_with(settings: Settings, model: ShapeModel, *, variance_held: float) -> dict[str, Any]:
+    """What a provenance tells of how an atlas was made from its inputs, as JSON values.
+
+    Parameters
+    ----------
+    settings : Settings
+    model : ShapeModel
+    variance_held : float
+        Share of the variance that was asked of the modes, or taken where none was.
+
+    Returns
+    -------
+    dict
+        ``settings``, and ``model``: how many modes there are, what share they hold, the noise.
+    """
+    values: dict[str, Any] = json_values(
+        {
+            "settings": asdict(settings) | {"variance_held": variance_held},
+            "model": {
+                "n_modes": model.n_modes,
+                "variance_share": float(model.explained.sum()),
+                "noise_sd_mm": model.noise**0.5,
+            },
+        }
+    )
+    return values
 
 
 def refuse_false_provenance(

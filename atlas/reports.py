@@ -6,19 +6,20 @@ be imported by it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from atlas.build import PROVENANCE
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.data.exclusions import exclude
 from atlas.data.subject import Finding
 from atlas.files import OutputError, write_file
+from atlas.json_text import json_text
 from atlas.registered import registered
 from atlas.results import Claim, claim_file, claim_folder, new_folder
 from atlas.stages import Stage, quiet
-from atlas.store import load_atlas
+from atlas.store import Atlas, load_atlas
 
 EVALUATIONS = "atlas.evaluations"
 REPORTS = "atlas.reports"
@@ -86,8 +87,18 @@ def evaluate(
         for entry in registered(EVALUATIONS):
             stage(f"evaluating: {entry.name}")
             entry.load()(atlas, annotations, folder)
-        document = json.dumps(dict(atlas.provenance), indent=2, ensure_ascii=False)
-        write_file(folder / PROVENANCE, document + "\n")
+        write_file(folder / PROVENANCE, json_text(_evaluated(atlas, annotations)))
+
+
+def _evaluated(atlas: Atlas, annotations: Dataset | None) -> dict[str, Any]:
+    """Provenance of an evaluation: that of the atlas, and which annotations were at hand."""
+    dataset = None
+    if annotations is not None:
+        dataset = {
+            "name": Path(annotations.root).resolve().name,
+            "inputs": {s.id: s.source.sha256 for s in annotations.subjects},
+        }
+    return dict(atlas.provenance) | {"evaluation": {"dataset": dataset}}
 
 
 def report(

@@ -21,8 +21,8 @@ from atlas.store import Atlas, load_atlas
 SCORE = "score_"
 COLUMN = re.compile(rf"{SCORE}([1-9][0-9]{{0,5}})(?:_sd)?")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
-# Beyond it a score is no shape of anybody, but a slip.
-LARGEST_SD = 1000.0
+# Further from the mean nothing is anatomy, and a little further nothing is a number.
+MOST_SD = 100.0
 
 
 class ShapeChoiceError(AtlasError):
@@ -127,8 +127,11 @@ def _mode(atlas: Atlas, mode: int, sd: float) -> NamedShape:
     model = atlas.model
     if not 1 <= mode <= model.n_modes:
         raise ShapeChoiceError(f"--mode: expected 1 to {model.n_modes}, got {mode}")
-    if not np.isfinite(sd):
-        raise ShapeChoiceError(f"--sd: expected a number of standard deviations, got {sd}")
+    if not abs(sd) <= MOST_SD:
+        raise ShapeChoiceError(
+            f"--sd: expected a number of standard deviations, got {sd:g}; choose from "
+            f"{-MOST_SD:g} to {MOST_SD:g}"
+        )
     scores = np.zeros(mode)
     scores[mode - 1] = sd
     name = f"mode{mode}_{'minus' if sd < 0 else 'plus'}{abs(sd):g}sd"
@@ -196,7 +199,7 @@ def read_scores(path: Path) -> list[np.ndarray]:
     if not rows or not all(len(row) for row in rows):
         raise _no_scores(path, text, "none")
     worst = max(float(np.abs(row).max()) for row in rows)
-    if not worst <= LARGEST_SD:
+    if not worst <= MOST_SD:
         raise _no_scores(path, text, f"one of {worst:g} SD")
     return rows
 

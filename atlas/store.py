@@ -23,9 +23,12 @@ from atlas.files import hdf5_file, new_file
 from atlas.hdf5_fields import Fields, attributes, opened, seal
 from atlas.shape.alignment import Alignment
 from atlas.shape.components import Factors
+from atlas.shape.estimation import BRIDGED
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import LandmarkScheme
+from atlas.shape.registration import ROTATIONS, SCALINGS
+from atlas.shape.scheme import EXTENTS, ORIGINS, LandmarkScheme
+from atlas.shape.weights import WEIGHTS
 from atlas.store_checks import refuse_impossible
 
 if TYPE_CHECKING:
@@ -43,10 +46,26 @@ ALIGNMENT_FACTS: dict[str, type] = {
     "converged": bool,
 }
 # Arrays beyond this size are written in one piece and not loaded: the system maps the file.
-MAPPED_BYTES = 64 << 20
+MAPPED_BYTES = 4 << 20
 # Settings that the first files of this format do not have.
 ADDED_SETTINGS = ("variance_held",)
 MODEL_ARRAYS = ("mean", "modes", "variance", "weights", "noise_share")
+
+
+# Words a setting may be, by its name.
+CHOICES: dict[str, tuple[str | None, ...]] = {
+    "origin": ORIGINS,
+    "rotation": ROTATIONS,
+    "scale": SCALINGS,
+    "weights": WEIGHTS,
+    "extent": EXTENTS,
+    "bridged": BRIDGED,
+    "slide": (None, "bending", "procrustes"),
+}
+
+
+class SettingsError(AtlasError):
+    """A setting that is none; the text says expected and got."""
 
 
 class AtlasFileError(AtlasError):
@@ -70,8 +89,10 @@ class Settings:
         Dura rings over the depths all subjects share, or down to the deepest field of view.
     bridged : {"as-measured", "uncertain", "missing"}
         How bridged landmarks count in the model.
-    variance_held : float
+    variance_held : float or None
         Share of the variance that the modes of the model hold; what is beyond them is noise.
+        None leaves it to the build: all of it, or 99 % where it goes by passes; the provenance
+        says which.
     slide : {"bending", "procrustes"} or None
         By which criterion semilandmarks slide, if they do; see docs/alignment.md before using it.
     root : int
@@ -87,11 +108,25 @@ class Settings:
     weights: str = "landmark"
     extent: str = "common"
     bridged: str = "as-measured"
-    variance_held: float = 1.0
+    variance_held: float | None = None
     slide: str | None = None
     root: int = 32
     dura: tuple[int, int] = (40, 32)
     cord: tuple[int, int] = (40, 24)
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            given = getattr(self, name)
+            if given not in known:
+                words = ", ".join(word for word in known if word is not None)
+                raise SettingsError(f"{name}: expected one of {words}, got {given!r}")
+        if self.anchor is not None and not self.anchor.strip():
+            raise SettingsError("anchor: expected a name, as conus, got nothing; or leave it out")
+        held = self.variance_held
+        if held is not None and not 0 < held <= 1:
+            raise SettingsError(
+                f"variance: expected a share over 0 and up to 1, as 0.95, got {held:g}"
+            )
 
     @property
     def scheme(self) -> LandmarkScheme:

@@ -90,7 +90,8 @@ def _check_choices(settings: Settings, alignment: Alignment) -> None:
         _refuse_unless(value in known, name, f"one of {known}", repr(value))
     rounds, held = alignment.n_iterations, settings.variance_held
     _refuse_unless(rounds >= 0, "atlas/alignment@n_iterations", "0 or more", rounds)
-    _refuse_unless(0 < held <= 1, "atlas/settings/variance_held", "a share in (0, 1]", held)
+    is_share = held is None or 0 < held <= 1
+    _refuse_unless(is_share, "atlas/settings/variance_held", "a share in (0, 1]", held)
 
 
 def _check_settings(settings: Settings, alignment: Alignment) -> None:

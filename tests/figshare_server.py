@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.site.requests.append((self.path, self.headers.get("Range", "")))
-        faults = self.site.faults[self.path]
+        faults = self.site.faults[self.path.partition("?")[0]]
         fault = faults.pop(0) if faults else ("",)
         if fault[0] == "status":
             self._answer(fault[1], b"not now", **(fault[2] if len(fault) > 2 else {}))
@@ -83,6 +83,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.site.released.wait(5)
         elif fault[0] == "drop":
             return
+        elif fault[0] == "drip":
+            self._drip(fault[1])
+        elif fault[0] == "elsewhere":
+            self._answer(302, b"", Location=fault[1].replace("*", str(len(self.site.requests))))
         elif fault[0] == "page":
             self._answer(200, LOGIN_PAGE, content_type="text/html; charset=utf-8")
         elif self.path.startswith("/v2/articles/"):
@@ -93,6 +97,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._file(self.site.contents[self.path], fault)
         else:
             self._answer(404, b"nothing here")
+
+    def _drip(self, what: str) -> None:
+        """A byte every hundredth of a second of a header, of a length, or of the file."""
+        if what == "header":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        elif what == "chunk":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+        else:
+            self.send_response(200)
+            self.end_headers()
+        while not self.site.released.wait(0.01):
+            self.wfile.write(b"0")
+            self.wfile.flush()
 
     def _article(self, number: int) -> None:
         if number not in self.site.articles:
@@ -109,21 +128,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, json.dumps(document).encode(), content_type="application/json")
 
     def _file(self, content: bytes, fault: tuple[Any, ...]) -> None:
+        headers, status, body = {"ETag": '"one"'}, 200, content
         asked = self.headers.get("Range", "")
-        headers = {"ETag": '"one"'}
-        first, status, body = 0, 200, content
-        if asked and fault[0] != "whole":
-            start, end = asked.removeprefix("bytes=").split("-")
-            first, last = int(start), int(end) if end else len(content) - 1
-            if first >= len(content):
+        if asked and not fault[0].startswith("whole"):
+            part = self._part(content, asked, fault)
+            if part is None:
                 self._answer(416, b"")
                 return
-            status, body = 206, content[first : last + 1]
-            total = fault[1] if fault[0] == "total" else len(content)
-            headers["Content-Range"] = f"bytes {first}-{first + len(body) - 1}/{total}"
+            status, (body, headers["Content-Range"]) = 206, part
         if fault[0] == "tag":
             headers["ETag"] = '"two"'
-        if fault[0] == "truncate":
+        if fault[0].endswith("truncate"):
             self._answer(status, body[: fault[1]], length=len(body), **headers)
         elif fault[0] == "length":
             self._answer(status, body, length=fault[1], **headers)
@@ -137,6 +152,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.site.released.wait(5)
         else:
             self._answer(status, body, **headers)
+
+    def _part(self, content: bytes, asked: str, fault: tuple[Any, ...]) -> tuple[bytes, str] | None:
+        """The bytes of a range and what is said of them; None where it is refused."""
+        start, end = asked.removeprefix("bytes=").split("-")
+        first, last = int(start), int(end) if end else len(content) - 1
+        if fault[0] == "refuse" or first >= len(content):
+            return None
+        if fault[0] == "other part":
+            first = 5
+        body = content[first : last + 1]
+        total = fault[1] if fault[0] == "total" else len(content)
+        return body, f"bytes {first}-{first + len(body) - 1}/{total}"
 
     def _answer(
         self,

@@ -25,6 +25,7 @@ RANKS = {
     "hdf5_fields": 0,
     "json_values": 0,
     "files": 0,
+    "json_text": 0,
     "replacing": 0,
     "results": 0,
     "old_results": 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 from figshare_server import LOGIN_PAGE, impatient, serve
 
-from atlas.data.remote.downloads import HEADWAY_BYTES, download, part_name
-from atlas.data.remote.patience import FetchError
+from atlas.data.remote.downloads import download, part_name
+from atlas.data.remote.patience import HEADWAY_BYTES, FetchError
 from atlas.files import OutputError
 
 CONTENT = np.random.default_rng(3).bytes(300_000)
@@ -178,3 +179,64 @@ def test_a_full_disk_is_said_plainly(site, file, tmp_path):
         OutputError, match=r"cannot be written \(No space left on device\); free som"
     ):
         fetched(file, tmp_path)
+
+
+@pytest.mark.parametrize("fault", ["refuse", "other part"])
+def test_a_server_that_does_not_go_on_is_read_anew_and_what_came_is_kept(
+    site, file, tmp_path, fault
+):
+    site.fail(site.storage(file), ("truncate", 100_000), (fault,))
+    assert fetched(file, tmp_path) == CONTENT
+    assert site.ranges(file) == ["", "bytes=100000-", ""]
+
+
+@pytest.mark.parametrize("fault", ["refuse", "other part"])
+def test_a_server_that_never_goes_on_is_given_up_and_what_came_is_kept(site, file, tmp_path, fault):
+    site.fail(site.storage(file), ("truncate", 100_000), (fault,), *[("truncate", 100_000)] * 9)
+    text = r"given up after 6 attempts: .* 100000 of 300000 bytes are kept: the same command goes"
+    with pytest.raises(FetchError, match=text):
+        fetched(file, tmp_path)
+    assert len(site.ranges(file)) == 6
+    assert (tmp_path / part_name(file)).read_bytes() == CONTENT[:100_000]
+    site.faults.clear()
+    assert fetched(file, tmp_path) == CONTENT
+    assert site.ranges(file)[-1] == "bytes=100000-"
+
+
+def test_one_that_ends_elsewhere_each_time_makes_no_headway(site, file, tmp_path):
+    ends = [150_000, 90_000, 140_000, 150_000, 100_000, 149_000, 150_000, 130_000]
+    site.faults[site.storage(file)] = [("whole truncate", end) for end in ends]
+    with pytest.raises(FetchError, match="given up after 6 attempts"):
+        fetched(file, tmp_path)
+
+
+@pytest.mark.parametrize("what", ["header", "chunk", "body"])
+def test_a_drip_is_given_up_within_the_time_that_is_stated(site, file, tmp_path, what):
+    site.fail(site.storage(file), *[("drip", what)] * 9)
+    began = time.monotonic()
+    with pytest.raises(
+        FetchError,
+        match=r"the connection is too slow; given up after 0 s that brought",
+    ):
+        fetched(file, tmp_path, stall_s=0.4)
+    assert time.monotonic() - began < 3
+
+
+def test_circles_and_long_ways_of_redirects_are_refused(site, file, tmp_path):
+    for way in (f"/files/{file.id}", f"/files/{file.id}?*"):
+        site.faults[f"/files/{file.id}"] = [("elsewhere", way)] * 20
+        with pytest.raises(FetchError, match="got status 302; it sends in circles"):
+            fetched(file, tmp_path)
+
+
+def test_a_size_no_published_file_has_is_refused(site, file, tmp_path):
+    with pytest.raises(FetchError, match=r"expected at most 16 GiB of markers.zip, the listing"):
+        fetched(replace(file, size=10**15), tmp_path)
+    assert site.requests == []
+
+
+def test_nothing_is_left_where_nothing_came(site, file, tmp_path):
+    site.fail(site.storage(file), *[("truncate", 0)] * 9)
+    with pytest.raises(FetchError, match="given up after 6"):
+        fetched(file, tmp_path)
+    assert list(tmp_path.iterdir()) == []

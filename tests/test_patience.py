@@ -1,6 +1,12 @@
 import pytest
 
-from atlas.data.remote.patience import FetchError, Patience, TransientError
+from atlas.data.remote.patience import (
+    HEADWAY_BYTES,
+    FetchError,
+    Headway,
+    Patience,
+    TransientError,
+)
 
 
 def test_waits_double_up_to_the_longest_and_then_it_is_given_up():
@@ -53,3 +59,41 @@ def test_a_failure_that_cannot_pass_is_not_repeated():
     with pytest.raises(FetchError, match="gone"):
         Patience().keep_trying(action)
     assert len(calls) == 1
+
+
+class Clock:
+    """Seconds that pass only where somebody waits."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def wait(self, seconds):
+        self.now += seconds
+
+
+def test_time_without_headway_ends_patience_whatever_the_attempts():
+    clock = Clock()
+    patience = Patience(wait=clock.wait, draw=lambda: 1.0, clock=lambda: clock.now, stall_s=60.0)
+    headway = Headway(patience)
+    clock.wait(59.5)
+    with pytest.raises(FetchError, match=r"broke; given up after 60 s that brought less"):
+        headway.failed(TransientError("broke"))
+    assert clock.now < 62
+
+
+def test_headway_gives_time_and_attempts_anew():
+    clock = Clock()
+    headway = Headway(Patience(attempts=2, wait=clock.wait, clock=lambda: clock.now, stall_s=60.0))
+    for _ in range(5):
+        headway.failed(TransientError("broke"))
+        clock.wait(50)
+        headway.brought(HEADWAY_BYTES)
+        assert headway.left_s() == pytest.approx(60)
+
+
+def test_a_server_that_asks_for_more_time_than_is_left_is_given_up():
+    clock = Clock()
+    headway = Headway(Patience(wait=clock.wait, clock=lambda: clock.now, stall_s=60.0))
+    headway.failed(TransientError("busy", retry_after_s=40.0))
+    with pytest.raises(FetchError, match=r"asks to wait 40 s, more than the 20 s that are left of"):
+        headway.failed(TransientError("busy", retry_after_s=40.0))

@@ -5,7 +5,6 @@ Registered as an entry point ``atlas.tables``: nothing in ``atlas`` may import f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from analysis.tables.rounding import RULE
 from analysis.tables.sources import Source, read_source
 from analysis.tables.typeset import check_formats, write_table
 from atlas.files import write_file
+from atlas.json_text import json_text
 from atlas.provenance import ATTRIBUTION, DISCLAIMER
 from atlas.results import Claim, claim_folder, new_folder
 from atlas.stages import Stage, quiet
@@ -80,8 +80,7 @@ def write_tables_folder(
 
             stage("drawing figures")
             write_pictures(found, source, folder / "figures")
-        document = json.dumps(_provenance(source, found, chosen, seed), indent=2)
-        write_file(folder / SOURCE, document + "\n")
+        write_file(folder / SOURCE, json_text(_provenance(source, found, chosen, seed)))
     return [f"{name}: {why}" for name, why in found.absent.items()]
 
 

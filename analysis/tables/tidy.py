@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 # Six digits: a micrometre at the size of a spine.
 FLOAT_FORMAT = "%.6g"
 IMAGED = "imaged"
+FIELDS_AT_ONCE = 1 << 16
 # Texts with one of these stand in quotation marks.
 QUOTED = re.compile('[",\r\n]')
 
@@ -45,9 +47,22 @@ def tidy_csv(table: pd.DataFrame | Columns) -> str:
     L1,1.25e-09
     "L2, left",
     """
-    columns = [_fields(column) for _, column in table.items()]
-    heading = ",".join(map(_field, table))
-    return "\n".join([heading, *map(",".join, zip(*columns, strict=True)), ""])
+    return "".join(tidy_pieces(table))
+
+
+def tidy_pieces(table: pd.DataFrame | Columns) -> Iterator[str]:
+    """The text of :func:`tidy_csv`, some rows at a time: fields take more room than numbers."""
+    columns = [column for _, column in table.items()]
+    yield ",".join(map(_field, table)) + "\n"
+    step = max(1, FIELDS_AT_ONCE // len(columns))
+    for first in range(0, len(columns[0]), step):
+        rows = slice(first, first + step)
+        fields = [_fields(_rows(column, rows)) for column in columns]
+        yield "\n".join([*map(",".join, zip(*fields, strict=True)), ""])
+
+
+def _rows(column: pd.Series | NDArray[Any], rows: slice) -> pd.Series | NDArray[Any]:
+    return column[rows] if isinstance(column, np.ndarray) else column.iloc[rows]
 
 
 def _fields(column: pd.Series | NDArray[Any]) -> list[str]:

@@ -135,6 +135,14 @@ def _signals() -> Iterator[None]:
             signal.signal(n, handler)
 
 
+def refuse_idle(option: str, needs: str, *, given: bool, used: bool) -> None:
+    """Refuse an option that would change nothing: AtlasError says what it goes together with."""
+    from atlas.errors import AtlasError
+
+    if given and not used:
+        raise AtlasError(f"{option}: expected it together with {needs}; else it changes nothing")
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Show the running stage on a terminal; stay quiet when piped."""

@@ -44,8 +44,9 @@ def build(
         typer.Option(help="Leave out sub-07, sub-04/roots/L3/left, …; may be given several times."),
     ] = None,
     variance: Annotated[
-        float, typer.Option(help="Share of the variance that the modes hold; large groups 0.99.")
-    ] = 1.0,
+        float | None,
+        typer.Option(help="Share of the variance that the modes hold: 1, built by blocks 0.99."),
+    ] = None,
     max_memory: Annotated[
         str | None,
         typer.Option(help="2GiB, 500MB: a larger group is built block by block; half of the free."),

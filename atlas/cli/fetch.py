@@ -29,10 +29,15 @@ def fetch(
         ),
     ] = "markers,participants",
     subjects: Annotated[
-        str, typer.Option(help="By comma: only these, of markers, models and images: sub-03,…")
-    ] = "",
+        str | None,
+        typer.Option(help="By comma: only these, of markers, models and images: sub-03,…"),
+    ] = None,
 ) -> None:
     """Fetch the published dataset: resumed where it broke off, checked, never fetched twice.
+
+    A server that does not go on is given up after six failures in a row, or 60 seconds that brought
+    less than 64 KiB, waits included; what came is kept, and the same command goes on from there.
+    A file that is announced with more than 16 GiB is refused.
 
     ATLAS_FIGSHARE_URL points it to a mirror; proxies are those of the environment.
     """
@@ -40,13 +45,25 @@ def fetch(
         from atlas.data.remote.fetching import fetch as fetch_published
 
         results = fetch_published(
-            folder, what=what.split(","), subjects=subjects.split(","), progress=progress
+            folder,
+            what=what.split(","),
+            subjects=() if subjects is None else _named(subjects),
+            progress=progress,
         )
     for result in results:
         typer.echo(_line(result))
     _print_licence(results)
     if (folder / "markers").is_dir():
         typer.echo(f"\nNext: atlas check {folder}, then atlas build {folder} -o OUT")
+
+
+def _named(text: str) -> list[str]:
+    from atlas.errors import AtlasError
+
+    names = text.split(",")
+    if not all(name.strip() for name in names):
+        raise AtlasError(f"--subjects: expected names like sub-03 with commas, got {text!r}")
+    return names
 
 
 def _line(result: Fetched) -> str:

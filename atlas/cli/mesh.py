@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.app import Force, app, plain_errors, progress
+from atlas.cli.app import Force, app, plain_errors, progress, refuse_idle
+
+if TYPE_CHECKING:
+    from atlas.mesh_files import MeshOptions
+
+# Radius of roots, mm, where none is given.
+ASSUMED_MM = "0.5"
 
 
 @app.command()
@@ -37,31 +44,26 @@ def mesh(
     ] = "stl",
     edge: Annotated[float | None, typer.Option(help="Length of edges aimed at, mm.")] = None,
     root_radius: Annotated[
-        str, typer.Option(help="ASSUMED radius of roots, mm: 0.5, or L1=0.4,L2=0.5:0.9,…")
-    ] = "0.5",
-    voxel: Annotated[float, typer.Option(help="Voxels of the NIfTI, mm.")] = 0.3,
+        str | None, typer.Option(help="ASSUMED radius of roots, mm: 0.5, or L1=0.4,L2=0.5:0.9,…")
+    ] = None,
+    voxel: Annotated[float | None, typer.Option(help="Voxels of the NIfTI, mm: 0.3.")] = None,
     force: Force = False,
 ) -> None:
     """Write one shape as meshes, labels, markups or centrelines, in LPS mm."""
+    radius = ASSUMED_MM if root_radius is None else root_radius
     with plain_errors(), progress() as stage:
-        from atlas.mesh.formats.writing import known_formats
-        from atlas.mesh.mesh_layout import EDGE_MM
-        from atlas.mesh_files import MeshOptions, radius_option, write_shape
+        from atlas.mesh_files import write_shape
         from atlas.results import claim_folder
         from atlas.shape_choice import choose_shape
 
         claim = claim_folder(out, command="mesh", inputs=(path, sample), force=force)
-        # Tetrahedra fill all regions at once; the other formats hold surfaces.
-        asked = [name.strip() for name in formats.split(",")]
-        surfaces_as = [name for name in asked if name.lower() != "vtu"]
-        filled = tetrahedra or len(surfaces_as) < len(asked)
-        options = MeshOptions(
-            formats=known_formats(surfaces_as) if surfaces_as else (),
-            edge_mm=EDGE_MM if edge is None else edge,
-            root_radius_mm=radius_option(root_radius),
-            voxel_mm=voxel,
-            solids=solids or filled,
-            tetrahedra=filled,
+        options = _options(
+            formats.split(","),
+            solids=solids,
+            tetrahedra=tetrahedra,
+            edge=edge,
+            root_radius=root_radius,
+            voxel=voxel,
         )
         stage("finding the shape")
         shape = choose_shape(
@@ -70,4 +72,41 @@ def mesh(
         stage("writing meshes")
         files = write_shape(shape, claim, options)
     typer.echo(f"{shape.name}: {len(files)} files, LPS mm. {shape.notice}.")
-    typer.echo(f"Radii of roots are assumed ({root_radius} mm). Written to {out}")
+    typer.echo(f"Radii of roots are assumed ({radius} mm). Written to {out}")
+
+
+def _options(
+    names: Sequence[str],
+    *,
+    solids: bool,
+    tetrahedra: bool,
+    edge: float | None,
+    root_radius: str | None,
+    voxel: float | None,
+) -> MeshOptions:
+    """How the shape becomes meshes; AtlasError where a choice would change nothing."""
+    from atlas.mesh.formats.nifti import VOXEL_MM
+    from atlas.mesh.formats.writing import MESHES, known_formats
+    from atlas.mesh.mesh_layout import EDGE_MM
+    from atlas.mesh_files import MeshOptions, radius_option
+
+    # Tetrahedra fill all regions at once; the other formats hold surfaces.
+    surfaces_as = [name for name in names if name.strip().lower() != "vtu"]
+    filled = tetrahedra or len(surfaces_as) < len(names)
+    known = known_formats(surfaces_as) if surfaces_as else ()
+    meshed = filled or bool(MESHES & set(known))
+    for option, value, needs, used in (
+        ("--edge", edge, "a format of meshes", meshed),
+        ("--solids", solids or None, "a format of meshes", meshed),
+        ("--root-radius", root_radius, "a format of radii", meshed or known != ("mrk",)),
+        ("--voxel", voxel, "--formats nii", "nii" in known),
+    ):
+        refuse_idle(option, needs, given=value is not None, used=used)
+    return MeshOptions(
+        formats=known,
+        edge_mm=EDGE_MM if edge is None else edge,
+        root_radius_mm=radius_option(ASSUMED_MM if root_radius is None else root_radius),
+        voxel_mm=VOXEL_MM if voxel is None else voxel,
+        solids=solids or filled,
+        tetrahedra=filled,
+    )

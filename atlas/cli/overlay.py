@@ -26,8 +26,9 @@ def overlay(
         int | None, typer.Option(help="Every so-manieth slice with a contour; about 20 by default.")
     ] = None,
     slices: Annotated[
-        str, typer.Option(help="These slices of the image instead, counted from 0: 12,40,64.")
-    ] = "",
+        str | None,
+        typer.Option(help="These slices of the image instead, counted from 0: 12,40,64."),
+    ] = None,
     margin_mm: Annotated[float, typer.Option(help="Shown around the contours, mm.")] = 8.0,
     force: Force = False,
 ) -> None:
@@ -35,7 +36,7 @@ def overlay(
     with plain_errors():
         from atlas.registered import registered
 
-        numbers = _numbers(slices)
+        numbers = () if slices is None else _numbers(slices)
         lost: list[str] = []
         for entry in registered(OVERLAYS):
             draw = entry.load()
@@ -58,6 +59,6 @@ def _numbers(text: str) -> tuple[int, ...]:
     from atlas.errors import AtlasError
 
     try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
+        return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise AtlasError(f"--slices: expected whole numbers with commas, got {text!r}") from None

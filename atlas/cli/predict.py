@@ -41,7 +41,7 @@ def predict(
         claim = claim_folder(out, command="predict", inputs=(model, markers), force=force)
         atlas = load_atlas(model)
         subject = only_subject(read_dataset(markers, optional=("cord",)))
-        structures = tuple(given.split(",")) if given else walls_of(subject)
+        structures = walls_of(subject) if given is None else _names(given)
         stage("leaving out each subject of the atlas")
         predictor = fit_predictor(atlas.alignment, structures)
         stage("predicting")
@@ -50,6 +50,10 @@ def predict(
         rows = root_predictions(prediction, predictor)
     _print_prediction(atlas, predictor, rows)
     typer.echo(f"written to {out}")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _print_prediction(atlas: Atlas, predictor: Predictor, rows: list[RootPrediction]) -> None:

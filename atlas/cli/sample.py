@@ -12,7 +12,10 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import Force, app, open_console, plain_errors
+from atlas.cli.app import Force, app, open_console, plain_errors, refuse_idle
+
+# Share of the population within which draws lie unless told otherwise.
+COVERAGE = 0.99
 
 
 @app.command()
@@ -31,8 +34,9 @@ def sample(
         str, typer.Option(help="parametric (the model's normal), bootstrap or kde of the subjects.")
     ] = "parametric",
     coverage: Annotated[
-        str, typer.Option(help="Share of the population the draws lie within; none: no limit.")
-    ] = "0.99",
+        str | None,
+        typer.Option(help="Share of the population the draws lie within: 0.99; none: no limit."),
+    ] = None,
     truncate_sd: Annotated[
         float | None, typer.Option(help="Limit of every mode in SD, in place of coverage.")
     ] = None,
@@ -59,7 +63,9 @@ def sample(
     rotation: Annotated[float, typer.Option(help="Random turn up to so many degrees.")] = 0.0,
     translation: Annotated[float, typer.Option(help="Random shift up to so many mm.")] = 0.0,
     formats: Annotated[str, typer.Option(help="Of meshes, by comma; none for no meshes.")] = "stl",
-    edge: Annotated[float, typer.Option(help="Length of mesh edges aimed at, mm.")] = 1.0,
+    edge: Annotated[
+        float | None, typer.Option(help="Length of mesh edges aimed at, mm: 1.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; one a core.")] = None,
     force: Force = False,
 ) -> None:
@@ -68,6 +74,8 @@ def sample(
     A cohort that was stopped goes on when the same command is run again.
     """
     with plain_errors(), _counted() as progress:
+        from atlas.mesh.formats.writing import MESHES, known_formats
+        from atlas.mesh.mesh_layout import EDGE_MM
         from atlas.sampling.cohort import write_cohort
         from atlas.sampling.making import CohortOptions
         from atlas.sampling.recipe import Recipe, parse_covariates
@@ -78,32 +86,40 @@ def sample(
             design=design,
             method=method,
             invalid="keep" if invalid == "unchecked" else invalid,
-            coverage=_coverage(coverage) if truncate_sd is None else None,
+            coverage=_coverage(coverage, truncate_sd),
             truncate_sd=truncate_sd,
             n_modes=modes,
             noise=noise,
             check=invalid != "unchecked",
             given=tuple(given or ()),
             covariates=parse_covariates(covariate or ()),
-            seen=str(seen) if seen else None,
+            seen=None if seen is None else str(seen),
             vary=tuple(vary or ()),
             symmetric=symmetric,
             rotation_deg=rotation,
             translation_mm=translation,
         )
+        names = () if formats == "none" else known_formats(formats.split(","))
+        meshed = bool(MESHES & set(names))
+        refuse_idle("--edge", "a format of meshes", given=edge is not None, used=meshed)
         options = CohortOptions(
-            formats=() if formats == "none" else tuple(formats.split(",")),
-            edge_mm=edge,
-            workers=workers or _cores(),
+            formats=names,
+            edge_mm=EDGE_MM if edge is None else edge,
+            workers=_cores() if workers is None else workers,
         )
         write_cohort(model, recipe, out, options, force=force, progress=progress)
     _print_acceptance(out)
     typer.echo(f"written to {out}")
 
 
-def _coverage(text: str) -> float | None:
-    if text == "none":
+def _coverage(text: str | None, truncate_sd: float | None) -> float | None:
+    """The share, where nothing else limits the draws."""
+    if truncate_sd is not None and text is not None:
+        raise typer.BadParameter("--coverage, --truncate-sd: expected one of them, got both")
+    if text == "none" or truncate_sd is not None:
         return None
+    if text is None:
+        return COVERAGE
     try:
         return float(text)
     except ValueError:

@@ -10,18 +10,20 @@ import email.utils
 import http.client
 import os
 import re
+import socket
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from atlas.data.remote.patience import FetchError, Patience, RangeError, TransientError
+from atlas.data.remote.patience import FetchError, Headway, Patience, RangeError, TransientError
 
 BASE_URL = "https://api.figshare.com"
 BASE_VARIABLE = "ATLAS_FIGSHARE_URL"
@@ -75,13 +77,17 @@ class Reply:
     tag: str
     is_web_page: bool
     stream: Any
+    watch: _Watch
 
     def read(self, count: int) -> bytes:
         """At most ``count`` bytes, as they come; empty at the end."""
         try:
-            return self.stream.read1(count)
+            piece: bytes = self.stream.read1(count)
         except (OSError, http.client.HTTPException) as error:
+            self.watch.expect_time(self.url)
             raise TransientError(f"{self.url}: the connection broke ({_reason(error)})") from None
+        self.watch.expect_time(self.url)
+        return piece
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
@@ -126,20 +132,23 @@ def read_article(identity: int, *, base: str, patience: Patience) -> Article:
     """
     url = f"{base}/v2/articles/{identity}"
 
+    headway = Headway(patience)
+
     def ask() -> bytes:
-        with open_reply(url, timeout_s=patience.timeout_s) as reply:
+        with open_reply(url, timeout_s=headway.timeout_s, left_s=headway.left_s) as reply:
             content = b""
             while (piece := reply.read(1 << 16)) and len(content) <= LONGEST_LISTING_BYTES:
                 content += piece
+                headway.brought(len(piece))
             if len(content) < min(reply.length or 0, LONGEST_LISTING_BYTES):
                 raise TransientError(f"{url}: the answer ends after {len(content)} bytes")
             return content
 
-    content = patience.keep_trying(ask)
+    content = headway.keep_trying(ask)
     try:
         document = orjson.loads(content)
         return _article(document)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         text = content[:60].decode("utf-8", "replace")
         raise FetchError(
             f"{url}: expected a figshare article as JSON, got {text!r}; a proxy or a log-in page "
@@ -172,7 +181,12 @@ def _file(document: Any) -> RemoteFile:
 
 @contextmanager
 def open_reply(
-    url: str, *, first: int = 0, last: int | None = None, timeout_s: float
+    url: str,
+    *,
+    first: int = 0,
+    last: int | None = None,
+    timeout_s: float,
+    left_s: Callable[[], float] | None = None,
 ) -> Iterator[Reply]:
     """Ask for a file or a part of it; the connection is closed with the block.
 
@@ -182,6 +196,10 @@ def open_reply(
     first, last : int
         Bytes wanted, both counted; without ``last`` to the end.
     timeout_s : float
+        Silence after which the connection is given up.
+    left_s : callable, optional
+        Seconds that are left for all of it, asked again as they pass: a connection that never is
+        silent, and never gets on, ends with them.
 
     Yields
     ------
@@ -201,20 +219,92 @@ def open_reply(
     if first or last is not None:
         headers["Range"] = f"bytes={first}-{'' if last is None else last}"
     request = urllib.request.Request(url, headers=headers)  # noqa: S310
-    try:
-        response = _opener().open(request, timeout=timeout_s)
-    except urllib.error.HTTPError as error:
-        with closing(error):
-            raise _refusal(url, error.code, error.headers) from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _no_connection(url, error) from None
-    with closing(response):
-        if response.status not in (200, 206):
-            raise _refusal(url, response.status, response.headers)
-        yield _reply(url, response)
+    with _Watch(left_s) as watch:
+        try:
+            response = _opener(watch).open(request, timeout=timeout_s)
+        except urllib.error.HTTPError as error:
+            with closing(error):
+                raise _refusal(url, error.code, error.headers) from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            watch.expect_time(url)
+            raise _no_connection(url, error) from None
+        with closing(response):
+            if response.status not in (200, 206):
+                raise _refusal(url, response.status, response.headers)
+            yield _reply(url, response, watch)
 
 
-def _reply(url: str, response: Any) -> Reply:
+class _Watch:
+    """Breaks the connections of one request when its time is over."""
+
+    def __init__(self, left_s: Callable[[], float] | None) -> None:
+        self._left_s = left_s
+        self._sockets: list[socket.socket] = []
+        self._timer: threading.Timer | None = None
+        self._over = False
+
+    def __enter__(self) -> _Watch:
+        self._look()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left_s = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        left_s = self._left_s
+        if left_s is None:
+            return
+        left = left_s()
+        if left > 0:
+            self._timer = threading.Timer(left, self._look)
+            self._timer.daemon = True
+            self._timer.start()
+            return
+        self._over = True
+        for opened in self._sockets:
+            with suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+
+    def expect_time(self, url: str) -> None:
+        """Say of what was broken, or came too late, that it was too slow: TransientError."""
+        if self._over:
+            raise TransientError(f"{url}: the connection is too slow")
+
+    def connection(self, kind: type[http.client.HTTPConnection]) -> Callable[..., Any]:
+        """A kind of connection that this watch can break."""
+        watch = self
+
+        class Watched(kind):  # type: ignore[valid-type, misc]
+            def connect(self) -> None:
+                super().connect()
+                watch._sockets.append(self.sock)
+                if watch._over:
+                    raise TimeoutError("the time is over")
+
+        return Watched
+
+
+class _WatchedHTTP(urllib.request.HTTPHandler):
+    def __init__(self, watch: _Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def http_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(self._watch.connection(http.client.HTTPConnection), req)
+
+
+class _WatchedHTTPS(urllib.request.HTTPSHandler):
+    def __init__(self, watch: _Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def https_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(self._watch.connection(http.client.HTTPSConnection), req)
+
+
+def _reply(url: str, response: Any, watch: _Watch) -> Reply:
     headers = response.headers
     coding = headers.get("Content-Encoding", "identity").lower()
     if coding != "identity":
@@ -234,16 +324,17 @@ def _reply(url: str, response: Any) -> Reply:
         tag=headers.get("ETag", ""),
         is_web_page=headers.get("Content-Type", "").startswith("text/html"),
         stream=response,
+        watch=watch,
     )
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def _opener(watch: _Watch) -> urllib.request.OpenerDirector:
     # Not build_opener: it would follow a redirect to ftp: and file: as well.
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        _WatchedHTTP(watch),
+        _WatchedHTTPS(watch),
         _SafeRedirects(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
@@ -264,6 +355,7 @@ def _refusal(url: str, status: int, headers: Any) -> FetchError:
         401: "it may not be public",
         403: "it may not be public, or a firewall refuses",
         407: "the proxy wants a name and a password",
+        **dict.fromkeys((301, 302, 303, 307, 308), "it sends in circles, or too often elsewhere"),
     }.get(status, "try again later")
     return FetchError(f"{url}: expected the file, got status {status}; {cure}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from atlas.errors import AtlasError
 from atlas.exchange.interchange import Marginal, marginal, noise_variance, write_models
 from atlas.files import hdf5_file, write_file
+from atlas.json_text import json_text
 from atlas.results import Claim, claim_file, claim_folder, new_folder, new_result_file
 from atlas.store import Atlas
 
@@ -255,12 +255,12 @@ def _table(path: Path, rows: Iterable[Iterable[Any]]) -> None:
 
 
 def _json(path: Path, document: object) -> None:
-    write_file(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_file(path, json_text(document))
 
 
 def _source(atlas: Atlas, to: str) -> str:
     document = {"format": to, "coordinates": "LPS", "unit": "mm", **atlas.provenance}
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json_text(document)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from atlas.large.landmarking import Measures, Survey, place_on_disk, survey
 from atlas.large.saving import save_group_atlas
 from atlas.large.subject_folders import FolderListing
 from atlas.large.workers import Workers
-from atlas.provenance import Inputs, provenance
+from atlas.provenance import Inputs, made_with, provenance
 from atlas.shape.estimation import fit_group_model
 from atlas.shape.field_of_view import field_of_view_array, view_findings
 from atlas.shape.group import Block, Group, joined
@@ -99,8 +99,8 @@ def build_large_atlas(
             f"slide: expected none for a group that is built from disk, got {settings.slide!r}; "
             "give more memory with --max-memory, or leave it out"
         )
-    if settings.variance_held == 1:
-        settings = replace(settings, variance_held=VARIANCE_HELD)
+    held = settings.variance_held or VARIANCE_HELD
+    settings = replace(settings, variance_held=held)
     # Workers may stand in another folder, and one that was given up may still write.
     with TemporaryDirectory(
         dir=path.parent.resolve(), prefix=".landmarks-", ignore_cleanup_errors=True
@@ -119,12 +119,11 @@ def build_large_atlas(
             weights=settings.weights,
         )
         stage("fitting the model")
-        model = fit_group_model(
-            group, placed, variance_held=settings.variance_held, bridged=settings.bridged
-        )
+        model = fit_group_model(group, placed, variance_held=held, bridged=settings.bridged)
         scores = joined(group.each(_scores, placed, model))
         findings = surveyed.findings + _view_findings(surveyed, group, model, scores)
         history = provenance(_inputs(surveyed), findings, anchor=placed.anchor, seed=seed)
+        history |= made_with(settings, model, variance_held=held)
         stage("writing the model")
         atlas = save_group_atlas(
             path, group, placed, model, settings=settings, provenance=history, scores=scores

@@ -11,12 +11,17 @@ from atlas.shape.scheme import LandmarkScheme
 
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 SIZE = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kmgt]?)i?b?\s*", re.IGNORECASE)
+MOST_DIGITS = 30
 # Share of the memory that is free, where nothing else is said.
 SHARE = 0.5
 # Python with numpy, scipy, HDF5 and pandas, before any subject is read.
 PROGRAM_BYTES = 256 << 20
 # Less than this leaves no room for any work beside the program.
 LEAST_BYTES = PROGRAM_BYTES + (64 << 20)
+# What a build by passes takes at its end, when it draws and writes tables, and what it keeps of
+# each subject until then: measures, scores, findings, provenance.
+END_BYTES = 308 << 20
+KEPT_BYTES = 24 << 10
 # Copies of a subject's landmarks that a build in memory holds at its widest: raw, aligned,
 # completed, centred, deviations, and modes as many as subjects.
 COPIES_IN_MEMORY = 8
@@ -42,7 +47,8 @@ def parse_size(text: str) -> int:
     (2147483648, 524288000, 1610612736)
     """
     match = SIZE.fullmatch(text)
-    if match is None:
+    # More digits than these are no memory of any machine, and no number of a float either.
+    if match is None or len(match["number"]) > MOST_DIGITS:
         raise TooLittleMemoryError(f"max-memory: expected a size like 2GiB or 500MB, got {text!r}")
     return int(float(match["number"]) * UNITS[match["unit"].lower()])
 
@@ -65,6 +71,11 @@ def free_memory() -> int:
 def subject_bytes(scheme: LandmarkScheme) -> int:
     """Bytes of one subject's landmarks as float64."""
     return scheme.size * 3 * 8
+
+
+def least_for(subjects: int) -> int:
+    """Bytes without which a build by passes of so many subjects cannot be."""
+    return max(LEAST_BYTES, END_BYTES + subjects * KEPT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from atlas.large.cluster import cluster
-from atlas.large.memory import Budget
+from atlas.large.memory import LEAST_BYTES, Budget, TooLittleMemoryError, least_for
 from atlas.large.processes import processes
 from atlas.large.workers import Alone, Workers, WorkersError
 from atlas.shape.scheme import LandmarkScheme
@@ -39,6 +39,24 @@ class Resources:
     def budget(self) -> Budget:
         """The memory as bytes."""
         return Budget.of(self.max_memory)
+
+    def expect_room(self, subjects: int) -> None:
+        """Refuse a limit that a build by passes of so many subjects cannot keep to.
+
+        Raises
+        ------
+        TooLittleMemoryError
+            The text says the least that works.
+        """
+        if self.max_memory is None:
+            return
+        own = self.workers if self.scheduler is None and self.workers > 1 else 0
+        least = least_for(subjects) + own * LEAST_BYTES
+        if self.budget.total < least:
+            raise TooLittleMemoryError(
+                f"max-memory: expected at least {-(-least >> 20)} MiB for {subjects:,} subjects"
+                f"{f' and {own} workers' if own else ''}, got {self.budget.total >> 20} MiB"
+            )
 
     def by_passes(self, subjects: int, scheme: LandmarkScheme) -> bool:
         """Whether a group is built block by block: others work on it, or it does not fit."""

@@ -22,6 +22,8 @@ from atlas.shape.curves import arc_length
 from atlas.shape.scheme import Anatomy, block_name
 
 EDGE_MM = 1.0
+# Below, a sac alone has millions of triangles; above, no edge is shorter than a structure.
+LEAST_EDGE_MM, MOST_EDGE_MM = 0.05, 100.0
 # Rings of a wall: fewer chords would leave the surface of a thin conus by more than 0.05 mm.
 FEWEST_OF_WALL = 8
 # Nothing was seen below the last contour of the cord: the cap adds no more than this.
@@ -166,8 +168,11 @@ def mesh_layout(
     LayoutError
         The edge is not a positive length.
     """
-    if not 0 < edge_mm < np.inf:
-        raise LayoutError(f"edge_mm: expected a length above 0 mm, got {edge_mm}")
+    if not LEAST_EDGE_MM <= edge_mm <= MOST_EDGE_MM:
+        raise LayoutError(
+            f"edge_mm: expected a length above 0 mm, got {edge_mm:g}; choose from "
+            f"{LEAST_EDGE_MM:g} to {MOST_EDGE_MM:g} mm"
+        )
     keys = [key for key in ROOT_KEYS if key in reference.roots]
     radii = radii_by_level(root_radius_mm, {key.level for key in keys})
     tubes = {

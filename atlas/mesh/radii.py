@@ -10,6 +10,8 @@ from atlas.data.subject import LEVELS
 
 # Assumed, never measured: no annotation holds a radius, and the authors' meshes use this one.
 ROOT_RADIUS_MM = 0.5
+# No root is thinner or thicker, and no file of single precision tells less from nothing.
+LEAST_MM, MOST_MM = 0.001, 50.0
 
 # One radius; or for each level one, or one at the begin and one at the ganglion.
 RadiusOption = float | Mapping[str, "float | tuple[float, float]"]
@@ -49,6 +51,14 @@ def radii_by_level(option: RadiusOption, levels: set[str]) -> dict[str, tuple[fl
             f"root_radius_mm: expected a radius for each of {present}, got {sorted(given)}"
         )
     pairs = {level: np.broadcast_to(np.asarray(r, float), 2) for level, r in given.items()}
-    if not all((r > 0).all() and np.isfinite(r).all() for r in pairs.values()):
-        raise ValueError(f"root_radius_mm: expected radii above 0 mm, got {dict(given)}")
+    wrong = [
+        f"{r.max():g} of {level}" if (r > MOST_MM).any() else f"{r.min():g} of {level}"
+        for level, r in pairs.items()
+        if not ((r >= LEAST_MM) & (r <= MOST_MM)).all()
+    ]
+    if wrong:
+        raise ValueError(
+            f"root_radius_mm: expected radii above 0 mm, from {LEAST_MM:g} to {MOST_MM:g}, got "
+            f"{', '.join(wrong)}"
+        )
     return {level: (float(pairs[level][0]), float(pairs[level][1])) for level in present}

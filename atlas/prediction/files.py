@@ -6,10 +6,12 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from atlas.data.subject import ROOT_KEYS, RootKey
 from atlas.exchange.marker_files import write_markers
 from atlas.files import write_file
+from atlas.json_text import json_text
 from atlas.mesh.formats import write_surfaces
 from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import surfaces
@@ -78,7 +80,8 @@ def write_prediction(
         That made it.
     out : path
         ``markers/<id>/`` (Slicer Markups, LPS mm), ``meshes/`` (STL), ``intervals.csv`` and
-        ``intervals.ply`` (landmarks coloured by their 95 % radius), ``roots.csv``.
+        ``intervals.ply`` (landmarks coloured by their 95 % radius), ``roots.csv``;
+        ``prediction.json`` says what it was made from.
     """
     source = atlas.provenance.get("notice", "")
     notice = f"{NOTICE}; atlas {source}" if source else NOTICE
@@ -91,6 +94,22 @@ def write_prediction(
         write_file(folder / INTERVALS, _intervals(prediction, notice))
         write_file(folder / "roots.csv", _roots(root_predictions(prediction, predictor), notice))
         _write_cloud(prediction, folder / "intervals.ply")
+        document = _provenance(atlas, prediction, predictor, notice)
+        write_file(folder / "prediction.json", json_text(document))
+
+
+def _provenance(
+    atlas: Atlas, prediction: Prediction, predictor: Predictor, notice: str
+) -> dict[str, Any]:
+    return {
+        "subject": prediction.subject_id,
+        "given": list(predictor.given),
+        "n_modes": predictor.n_modes,
+        "noise_mm": predictor.noise_mm,
+        "n_subjects": predictor.n_subjects,
+        "notice": notice,
+        "atlas": dict(atlas.provenance),
+    }
 
 
 def _intervals(prediction: Prediction, notice: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas.files import OutputError, write_file
+from atlas.json_text import json_text
 from atlas.mesh.formats.writing import known_formats
 from atlas.results import Claim, claim_folder
 from atlas.sampling.making import WORK, CohortOptions, Maker, notice_of, record_path
@@ -103,7 +104,7 @@ def _plan_document(
 
 def _open_cohort(out: Path, document: dict[str, Any]) -> None:
     """Begin a folder, or go on with the one that was begun for the same plan."""
-    content = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    content = json_text(document)
     place = out / PLAN
     if place.is_file() and place.read_text("utf-8") != content:
         raise OutputError(
@@ -141,7 +142,7 @@ def _make(maker: Maker, runs: list[tuple[int, int]], n: int, progress: Progress)
             progress(done, n)
         return
     with ProcessPoolExecutor(
-        maker.options.workers,
+        min(maker.options.workers, len(runs)),
         initializer=_begin_work,
         initargs=(maker.path, maker.recipe, maker.options, maker.out),
     ) as pool:

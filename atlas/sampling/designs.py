@@ -13,6 +13,8 @@ from scipy import stats
 
 from atlas.errors import AtlasError
 
+# More are no cohort that a disk holds.
+MOST_SAMPLES = 10_000_000
 DESIGNS = ("independent", "antithetic", "latin-hypercube", "sobol", "sweep")
 # Designs that place points with respect to each other: a rejected point cannot be drawn again.
 SPACE_FILLING = frozenset({"latin-hypercube", "sobol", "sweep"})
@@ -58,6 +60,10 @@ class Design:
             raise SamplingError(f"design: expected one of {DESIGNS}, got {self.name!r}")
         if self.n < 1:
             raise SamplingError(f"n: expected at least 1 sample, got {self.n}")
+        if self.n > MOST_SAMPLES:
+            raise SamplingError(f"n: expected at most {MOST_SAMPLES:,} samples, got {self.n:,}")
+        if self.n_modes < 1:
+            raise SamplingError(f"modes: expected 1 or more, got {self.n_modes}")
         if self.seed < 0:
             raise SamplingError(f"seed: expected 0 or more, got {self.seed}")
         if self.name == "antithetic" and self.n % 2:

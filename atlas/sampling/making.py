@@ -17,6 +17,7 @@ from atlas.mesh.formats import write_meshes
 from atlas.mesh.mesh_layout import EDGE_MM, MeshLayout, mesh_layout
 from atlas.mesh.repair import repair
 from atlas.mesh.surfaces import surfaces
+from atlas.sampling.designs import SamplingError
 from atlas.sampling.drawing import LIMITS, Plan
 from atlas.sampling.recipe import MeasureFunction, Recipe, measure_function
 from atlas.sampling.records import Record, sample_id
@@ -52,6 +53,10 @@ class CohortOptions:
     markers: bool = True
     measures: bool = True
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise SamplingError(f"workers: expected 1 or more, got {self.workers}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

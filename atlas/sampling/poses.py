@@ -9,6 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from atlas.sampling.designs import SamplingError
 
+# Ten metres: beyond, a shape is lost in the rounding of its place.
+MOST_MM = 10_000.0
+
 
 @dataclass(frozen=True, slots=True)
 class PoseLimits:
@@ -35,8 +38,11 @@ class PoseLimits:
             raise SamplingError(
                 f"rotation_deg: expected 0 to 180 degrees, got {self.rotation_deg:g}"
             )
-        if not 0 <= self.translation_mm < np.inf:
-            raise SamplingError(f"translation_mm: expected 0 mm or more, got {self.translation_mm}")
+        if not 0 <= self.translation_mm <= MOST_MM:
+            raise SamplingError(
+                f"translation_mm: expected 0 mm or more, up to {MOST_MM:g}, got "
+                f"{self.translation_mm:g}"
+            )
 
     def draw(self, stream: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Rotation vector (3,) in degrees and translation (3,) in mm.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -211,16 +212,21 @@ def parse_covariates(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
     >>> parse_covariates(["height=180"])
     (('height', 180.0),)
     """
-    pairs = []
+    pairs: dict[str, float] = {}
     for text in texts:
         name, _, value = text.partition("=")
         try:
-            pairs.append((name.strip(), float(value)))
+            number = float(value)
         except ValueError:
+            number = math.nan
+        if not name.strip() or not math.isfinite(number):
             raise SamplingError(
                 f"covariate {text!r}: expected a name and a number, as in 'height=180'"
-            ) from None
-    return tuple(pairs)
+            )
+        if name.strip() in pairs:
+            raise SamplingError(f"covariate {text!r}: expected {name.strip()} once, got it twice")
+        pairs[name.strip()] = number
+    return tuple(pairs.items())
 
 
 def fingerprint(path: Path) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from atlas.arrays import freeze
 from atlas.shape.alignment import Alignment
-from atlas.shape.components import RELATIVE_TOLERANCE, Factors, ShapeModelError
+from atlas.shape.components import RELATIVE_TOLERANCE, Factors, ShapeModelError, reached
 from atlas.shape.group import Block, Group, MemoryGroup, total
 from atlas.shape.leading import VARIANCE_HELD, group_components, signal_modes
 from atlas.shape.model import ShapeModel, mode_signs, weighted_modes
@@ -58,6 +58,8 @@ def fit_shape_model(
     variance_held : float
         Keep only the leading modes that hold this share of the variance; what the others hold is
         noise.  Only these are worked out, which takes a fraction of the time in large groups.
+        Where landmarks are missing, the share is one of modes and noise of the whole fit, of which
+        all modes stay if they hold less.
     bridged : {"as-measured", "uncertain", "missing"}
         Bridged landmarks count like measured ones, with the noise of their bridge added, or not at
         all.  A landmark that no subject traced is uncertain even then: there is nothing else.
@@ -117,7 +119,8 @@ def fit_group_model(
     grounds = _Grounds.of(group, bridged)
     if grounds.plain:
         return _closed_form(group, placed, n_modes, variance_held)
-    return _probabilistic(group, placed, grounds, n_modes)
+    whole = _probabilistic(group, placed, grounds, n_modes)
+    return whole if variance_held == 1 else _leading_share(whole, variance_held)
 
 
 def _closed_form(
@@ -253,6 +256,14 @@ def _probabilistic(
     mean = placed.mean + fit.mean / root
     spread = _Spread(mean, modes, unbiased * variance, unbiased * fit.noise)
     return _signed_model(group, placed, spread)
+
+
+def _leading_share(model: ShapeModel, held: float) -> ShapeModel:
+    """The model of the leading modes that hold a share of the variance, as in the closed form."""
+    # What a component of the data holds is the variance of its mode and the noise along it.
+    components = model.variance + model.noise
+    k = reached(components, model.total_variance, held)
+    return model if k is None else model.truncate(k)
 
 
 def _signal_modes(group: Group, placed: Placed, grounds: _Grounds) -> int:

@@ -69,9 +69,10 @@ def given_mask(scheme: LandmarkScheme, structures: tuple[str, ...]) -> np.ndarra
     names = np.array(scheme.names)
     masks = [np.char.startswith(names, s.rstrip("/") + "/") for s in structures]
     lost = [s for s, mask in zip(structures, masks, strict=True) if not mask.any()]
-    if lost or not masks:
+    if lost or not masks or len(set(structures)) < len(structures):
         raise HoldoutError(
-            f"given: expected structures of {[b.name for b in scheme.blocks]}, got {lost or 'none'}"
+            f"given: expected structures of {[b.name for b in scheme.blocks]}, none twice, "
+            f"got {lost or ', '.join(structures) or 'none'}"
         )
     return np.any(masks, axis=0)
 

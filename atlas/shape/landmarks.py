@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from atlas.arrays import read_only
+from atlas.arrays import let_go, read_only
 from atlas.data.dataset import Dataset
 from atlas.data.subject import ROOT_KEYS
 from atlas.shape.bridging import combined_roughness, subject_hidden_error
@@ -73,6 +73,8 @@ class LandmarkSet:
             # A sum is NaN where any of them is, found in a seventh of the time.
             if (np.isnan(x + y + z) != missing).any():
                 raise ValueError("points: expected NaN exactly where status is missing")
+            let_go(self.points)
+            let_go(self.status)
 
     def anatomy(self, index: int) -> Anatomy:
         """One subject as named structures, in its own frame."""

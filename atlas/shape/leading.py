@@ -32,6 +32,9 @@ PATIENCE = 8
 REST = 1e-13
 # The Krylov space is kept twice: with 8,064 coordinates this many directions take 250 MiB.
 WIDEST = 2048
+SPACE_COPIES = 2
+# Taken in any memory: 64 MiB while nothing else is there, and less leaves modes untold.
+LEAST_WIDE = 512
 # Past this part of the subjects, all components at once are less work than their leading ones.
 SPARSE = 8
 SEED = 20241
@@ -134,7 +137,16 @@ def group_components(
         product: np.ndarray = total(group.each(_times, rows, columns, shared, own=own))
         return product
 
-    return leading_components(multiply, sums, n, k=k, held=held, noisy=noisy)
+    widest = _widest(group)
+    return leading_components(multiply, sums, n, k=k, held=held, noisy=noisy, widest=widest)
+
+
+def _widest(group: Group) -> int:
+    """Directions that may be looked at within the memory of a group."""
+    widest = WIDEST
+    while widest > LEAST_WIDE and not group.fits(SPACE_COPIES * widest * group.scheme.size * 24):
+        widest //= 2
+    return widest
 
 
 def signal_modes(
@@ -245,7 +257,8 @@ def leading_components(
         if space.width > widest:
             raise TooManyModesError(
                 f"expected the modes {f'that hold {held:.2%} of the variance' if k is None else k} "
-                f"within {widest} directions, got more; ask for a smaller share or fewer modes"
+                f"within {widest} directions, got more; ask for a smaller share or fewer modes, "
+                "or give more memory"
             )
     modes = (space.basis @ vectors[:, :count]).T
     return Components(modes, values[:count] / (n - 1), whole / (n - 1), bounded)

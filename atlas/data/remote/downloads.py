@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
 
 from atlas.data.figshare import RemoteFile, Reply, open_reply
-from atlas.data.remote.patience import FetchError, Patience, RangeError, TransientError
+from atlas.data.remote.patience import (
+    FetchError,
+    Headway,
+    Patience,
+    RangeError,
+    TransientError,
+)
 from atlas.files import OutputError
 
 # Name of what is transferred, bytes done, bytes in all.
 Progress = Callable[[str, int, int], None]
 PIECE_BYTES = 1 << 18
-# A connection that brought less than this before it broke counts as a failure in a row.
-HEADWAY_BYTES = 1 << 16
+# The largest published file has 1.2 GB; a listing that announces more than this is none of it.
+MOST_BYTES = 16 << 30
 
 
 def silent(_name: str, _done: int, _total: int) -> None:
@@ -59,43 +66,58 @@ def download(
         _check_room(file, part)
         _transfer_all(file, part, patience, progress)
         _check_md5(file, part)
+    except FetchError as error:
+        kept = _size(part)
+        if not kept:
+            part.unlink(missing_ok=True)
+            raise
+        raise FetchError(
+            f"{error}; {kept} of {file.size} bytes are kept: the same command goes on from there"
+        ) from None
     except OSError as error:
         raise _unwritable(part, error) from None
     return part
 
 
 def _transfer_all(file: RemoteFile, part: Path, patience: Patience, progress: Progress) -> None:
-    failures = 0
+    whole, headway, furthest = False, Headway(patience), _size(part)
     while (done := _size(part)) != file.size or not part.exists():
         if done > file.size:
             part.unlink()
             continue
         try:
-            _transfer(file, part, done, patience, progress)
-        except RangeError:
-            if not done:
-                raise
-            part.unlink()
+            for reached in _transfer(file, part, 0 if whole else done, headway):
+                progress(file.name, reached, file.size)
+                headway.brought(max(0, reached - furthest))
+                furthest = max(furthest, reached)
+        except RangeError as error:
+            # What is there stays: all of the file is asked for, and held against it.
+            whole = True
+            headway.failed(TransientError(str(error)))
         except TransientError as error:
-            failures = 1 if _size(part) - done >= HEADWAY_BYTES else failures + 1
-            patience.pause(failures, error)
+            if not part.exists():
+                # What came was none of the file: the same again is no headway.
+                furthest = file.size
+            headway.failed(error)
 
 
-def _transfer(
-    file: RemoteFile, part: Path, done: int, patience: Patience, progress: Progress
-) -> None:
-    with open_reply(file.url, first=done, timeout_s=patience.timeout_s) as reply:
+def _transfer(file: RemoteFile, part: Path, done: int, headway: Headway) -> Iterator[int]:
+    """Ask for a file from a byte on, and say after each piece how many are there."""
+    with open_reply(
+        file.url, first=done, timeout_s=headway.timeout_s, left_s=headway.left_s
+    ) as reply:
         _check_reply(file, reply, done)
         # A server that ignores the range sends the file from its beginning.
-        with part.open("ab" if reply.first == done else "wb", buffering=0) as out:
+        anew = reply.first != _size(part)
+        with part.open("r+b" if anew else "ab", buffering=0) as out:
             done = reply.first
-            progress(file.name, done, file.size)
+            yield done
             while piece := reply.read(PIECE_BYTES):
                 done += len(piece)
                 if done > file.size:
                     break
-                out.write(piece)
-                progress(file.name, done, file.size)
+                out.write(_new_of(piece, out) if anew else piece)
+                yield done
     if done > file.size:
         part.unlink()
         raise TransientError(
@@ -105,6 +127,17 @@ def _transfer(
         raise TransientError(
             f"{file.url}: expected {file.size} bytes of {file.name}, got {done} and the end"
         )
+
+
+def _new_of(piece: bytes, out: FileIO) -> bytes:
+    """What of a piece the file does not hold already; it is cut off where it differs."""
+    place = out.tell()
+    there = out.read(len(piece))
+    if there == piece[: len(there)]:
+        return piece[len(there) :]
+    out.seek(place)
+    out.truncate()
+    return piece
 
 
 def _check_reply(file: RemoteFile, reply: Reply, done: int) -> None:
@@ -134,6 +167,11 @@ def _check_md5(file: RemoteFile, part: Path) -> None:
 
 
 def _check_room(file: RemoteFile, part: Path) -> None:
+    if file.size > MOST_BYTES:
+        raise FetchError(
+            f"{file.url}: expected at most {MOST_BYTES >> 30} GiB of {file.name}, the listing "
+            f"announces {file.size} bytes; something else may answer in figshare's place"
+        )
     needed = file.size - _size(part)
     free = shutil.disk_usage(part.parent).free
     if needed > free:

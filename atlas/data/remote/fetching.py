@@ -128,6 +128,11 @@ def fetch(
     """
     chosen = wanted_subjects(subjects)
     items = published(what, whole=not chosen)
+    if chosen and not any(item.by_subject for item in items):
+        raise FetchError(
+            "--subjects: expected it together with markers, models or images, got only "
+            f"{', '.join(item.what for item in items)}, which have no part of a subject"
+        )
     folder = Path(folder)
     base = base_url()
     is_new = not folder.exists()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from atlas.data.figshare import RemoteFile, open_reply
 from atlas.data.remote.downloads import Progress, silent
-from atlas.data.remote.patience import Patience, RangeError, TransientError
+from atlas.data.remote.patience import Headway, Patience, RangeError, TransientError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -100,7 +100,8 @@ class RangeFile(io.RawIOBase):
         if absent:
             begin = absent[0] * self._block_bytes
             end = min((absent[-1] + 1) * self._block_bytes, self.file.size) - 1
-            content = self._patience.keep_trying(lambda: self._fetch(begin, end))
+            headway = Headway(self._patience)
+            content = headway.keep_trying(lambda: self._fetch(begin, end, headway))
             for number, block in enumerate(range(absent[0], absent[-1] + 1)):
                 start = number * self._block_bytes
                 self._blocks[block] = content[start : start + self._block_bytes]
@@ -112,9 +113,11 @@ class RangeFile(io.RawIOBase):
             self._blocks.popitem(last=False)
         return found
 
-    def _fetch(self, begin: int, end: int) -> bytes:
+    def _fetch(self, begin: int, end: int, headway: Headway) -> bytes:
         url = self.file.url
-        with open_reply(url, first=begin, last=end, timeout_s=self._patience.timeout_s) as reply:
+        with open_reply(
+            url, first=begin, last=end, timeout_s=headway.timeout_s, left_s=headway.left_s
+        ) as reply:
             if reply.is_web_page:
                 raise TransientError(f"{url}: expected a part of {self.file.name}, got a web page")
             if reply.status != 206 or reply.first != begin:
@@ -125,6 +128,7 @@ class RangeFile(io.RawIOBase):
             content = bytearray()
             while len(content) <= end - begin and (piece := reply.read(self._block_bytes)):
                 content += piece
+                headway.brought(len(piece))
         if len(content) != end - begin + 1:
             raise TransientError(
                 f"{url}: expected {end - begin + 1} bytes from {begin}, got {len(content)}"

@@ -23,6 +23,7 @@ from atlas.mesh.surfaces import Mesh
 from atlas.shape.scheme import block_name
 
 VOXEL_MM = 0.3
+LEAST_VOXEL_MM, MOST_VOXEL_MM = 0.001, 100.0
 # The same number in every file: 11 to 17 left L1 to S2, 21 to 27 right.
 LABELS = {"csf": 1, "cord": 2} | {
     block_name(key): (10 if key.side == "left" else 20) + LEVELS.index(key.level) + 1
@@ -140,8 +141,11 @@ def _check(path: Path, voxel_mm: float) -> None:
         )
     if not path.name.endswith(".nii.gz"):
         raise MeshFileError(f"{path}: expected a name that ends in .nii.gz, got {path.name!r}")
-    if not 0 < voxel_mm < np.inf:
-        raise MeshFileError(f"{path}: expected voxels above 0 mm, got {voxel_mm}")
+    if not LEAST_VOXEL_MM <= voxel_mm <= MOST_VOXEL_MM:
+        raise MeshFileError(
+            f"{path.name}: expected voxels above 0 mm, got {voxel_mm}; choose from "
+            f"{LEAST_VOXEL_MM:g} to {MOST_VOXEL_MM:g} mm"
+        )
 
 
 def _paint(

@@ -200,4 +200,6 @@ FORMATS: Mapping[str, Writer] = {
     "csv": _csv,
     "swc": _swc,
 }
+# Those made of triangles, or of voxels inside of them; the others hold points along lines.
+MESHES = {"stl", "ply", "obj", "glb", "vtp", "nii"}
 _ALIASES = {"nii.gz": "nii", "mrk.json": "mrk"}
