@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-import html
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 from atlas.errors import AtlasError
 from atlas.files import new_folder, write_file
+from atlas.pages import static_page
+from atlas.plain_text import html_text
 from atlas.stages import Stage, quiet
 from atlas.store import Atlas, load_atlas
 
@@ -67,14 +67,19 @@ KEPT_TAGS = frozenset(
     }
 )
 KEPT_ATTRIBUTES = {
-    "*": ["class", "id", "title"],
-    "a": ["href"],
-    "img": ["src", "alt", "width", "height"],
-    "td": ["colspan", "rowspan"],
-    "th": ["colspan", "rowspan", "scope"],
+    "*": ("class", "id", "title"),
+    "a": ("href",),
+    "img": ("src", "alt", "width", "height"),
+    "td": ("colspan", "rowspan"),
+    "th": ("colspan", "rowspan", "scope"),
 }
 _EMBEDDED = re.compile(r"<(style|script)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
-_PAGE = Template(Path(__file__).with_name("report_page.html").read_text("utf-8"))
+STYLE = Path(__file__).with_name("report_page.css").read_text("utf-8")
+_CODE_SWITCH = (
+    '<label class="code-switch"><input type="checkbox" id="show-code"> show the code</label>\n'
+)
+_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/=\s]*")
+_LINK = re.compile(r"(?:https?://|#)", re.IGNORECASE)
 
 
 class ReportError(AtlasError):
@@ -228,7 +233,8 @@ def _forget_the_run(notebook: NotebookNode) -> None:
 def notebook_page(notebook: NotebookNode, title: str) -> str:
     """A run notebook as one HTML page without any reference to elsewhere.
 
-    Text that came from data is escaped by what made it; scripts in outputs are removed.
+    Text that came from data is escaped by what made it; scripts, styles and pictures from
+    elsewhere in outputs are removed, and the page forbids them.
     """
     from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter
@@ -243,7 +249,7 @@ def notebook_page(notebook: NotebookNode, title: str) -> str:
     exporter.register_filter("clean_html", _clean)
     body, _ = exporter.from_notebook_node(notebook)
     colours = HtmlFormatter(style="default").get_style_defs(".highlight")
-    return _PAGE.substitute(title=html.escape(title), highlight=colours, body=body)
+    return static_page(title=title, style=f"{STYLE}{colours}\n", body=_CODE_SWITCH + body)
 
 
 def _clean(text: str) -> str:
@@ -253,8 +259,17 @@ def _clean(text: str) -> str:
     # Styles that a table brings along are ours to give; their text would stand on the page.
     text = _EMBEDDED.sub("", text)
     return bleach.clean(
-        text, tags=KEPT_TAGS, attributes=KEPT_ATTRIBUTES, protocols=("http", "https", "data")
+        text, tags=KEPT_TAGS, attributes=_is_kept, protocols=("http", "https", "data")
     )
+
+
+def _is_kept(tag: str, name: str, value: str) -> bool:
+    """Whether an attribute is harmless: pictures are in the page, links wait for a click."""
+    if name not in (*KEPT_ATTRIBUTES["*"], *KEPT_ATTRIBUTES.get(tag, ())):
+        return False
+    if name == "src":
+        return bool(_PICTURE.fullmatch(value))
+    return name != "href" or bool(_LINK.match(value))
 
 
 def _as_json(notebook: NotebookNode) -> str:
@@ -274,14 +289,14 @@ def _title(notebook: NotebookNode, name: str) -> str:
 def _index(atlas: Atlas, titles: Mapping[str, str]) -> str:
     origin = atlas.provenance
     rows = "\n".join(
-        f'<li><a href="{html.escape(name)}.html">{html.escape(title)}</a> '
-        f'(<a href="{html.escape(name)}.ipynb">notebook</a>)</li>'
+        f'<li><a href="{html_text(name)}.html">{html_text(title)}</a> '
+        f'(<a href="{html_text(name)}.ipynb">notebook</a>)</li>'
         for name, title in titles.items()
     )
-    cohort = html.escape(origin.get("notice") or "annotated images")
+    cohort = html_text(origin.get("notice") or "annotated images")
     body = (
         f"<h1>Reports of the lumbosacral atlas</h1>\n<p>n = {atlas.model.n_subjects} subjects; "
-        f"anchor: {html.escape(origin['anchor'])}. Cohort: {cohort}.</p>\n<ul>\n{rows}\n</ul>\n"
-        f"<p>{html.escape(origin['attribution'])}</p>\n<p>{html.escape(origin['disclaimer'])}</p>"
+        f"anchor: {html_text(origin['anchor'])}. Cohort: {cohort}.</p>\n<ul>\n{rows}\n</ul>\n"
+        f"<p>{html_text(origin['attribution'])}</p>\n<p>{html_text(origin['disclaimer'])}</p>"
     )
-    return _PAGE.substitute(title="Reports of the lumbosacral atlas", highlight="", body=body)
+    return static_page(title="Reports of the lumbosacral atlas", style=STYLE, body=body)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from analysis.figures.settings import own_settings
 from atlas.files import write_file
 
 DPI = 150
@@ -18,6 +18,7 @@ METADATA = {
 }
 
 
+@own_settings()
 def figure_bytes(figure: Figure, form: str) -> bytes:
     """A figure as PNG of 150 dpi or as vector PDF with its fonts, without dates.
 
@@ -31,9 +32,7 @@ def figure_bytes(figure: Figure, form: str) -> bytes:
     bytes
     """
     buffer = io.BytesIO()
-    # Type 42 keeps text as text: it can be searched and edited in print.
-    with mpl.rc_context({"pdf.fonttype": 42}):
-        figure.savefig(buffer, format=form, dpi=DPI, metadata=METADATA[form])
+    figure.savefig(buffer, format=form, dpi=DPI, metadata=METADATA[form])
     return buffer.getvalue()
 
 

@@ -13,13 +13,14 @@ from typing import Any
 from analysis.morphometry import MEASURES
 from analysis.tables.collection import Collection, NamedTable, collect_tables
 from analysis.tables.layouts import Group
-from analysis.tables.markup import escape_markdown, latex_document
+from analysis.tables.markup import latex_document
 from analysis.tables.page import all_tables_page
 from analysis.tables.paper import Paper, paper_table
 from analysis.tables.rounding import RULE
 from analysis.tables.sources import Source, read_source
 from analysis.tables.typeset import check_formats, write_table
 from atlas.files import new_folder, write_file
+from atlas.plain_text import markdown_text
 from atlas.provenance import ATTRIBUTION, DISCLAIMER
 from atlas.stages import Stage, quiet
 
@@ -117,28 +118,26 @@ def readme(found: Collection, source: Source, *, formats: tuple[str, ...]) -> st
     lines = [
         f"# {TITLE}",
         "",
-        f"{group.said} LPS, mm.",
+        f"{markdown_text(group.said)} LPS, mm.",
         "",
-        f"Cohort: {group.notice or 'annotated images'}.",
+        f"Cohort: {markdown_text(group.notice or 'annotated images')}.",
         "",
         f"Formats: {', '.join(formats)}.",
         "Tidy tables (CSV, Parquet) hold every column and end with `cohort`; CSV has six",
-        "significant digits.  Long tables are not typeset.",
+        "significant digits.  Long tables are not typeset.  A text in CSV that a spreadsheet would",
+        "take for a formula has an apostrophe before it.",
         RULE,
         "",
-        *[f"- {escape_markdown(line)}" for line in _remarks(source, found)],
+        *[f"- {markdown_text(line)}" for line in _remarks(source, found)],
     ]
     for named in found.tables.values():
-        lines += ["", f"## {named.name}", "", f"{escape_markdown(named.title)}.", ""]
+        lines += ["", f"## {named.name}", "", f"{markdown_text(named.title)}.", ""]
         lines += ["| column | says |", "|---|---|"]
         lines += [
-            f"| {escape_markdown(c)} | {escape_markdown(text)} |"
-            for c, text in named.columns.items()
+            f"| {markdown_text(c)} | {markdown_text(text)} |" for c, text in named.columns.items()
         ]
     lines += ["", "## Measures", "", "| measure | says |", "|---|---|"]
-    lines += [
-        f"| {escape_markdown(m.name)} | {escape_markdown(m.text)} |" for m in MEASURES.values()
-    ]
+    lines += [f"| {markdown_text(m.name)} | {markdown_text(m.text)} |" for m in MEASURES.values()]
     lines += ["", "## Source", "", ATTRIBUTION, "", DISCLAIMER, ""]
     return "\n".join(lines)
 

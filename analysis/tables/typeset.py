@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.tables.markup import as_markdown, escape_markdown, latex_document
+from analysis.tables.markup import as_markdown, latex_document
 from analysis.tables.page import table_page
 from analysis.tables.paper import Paper, paper_table
 from analysis.tables.tidy import IMAGED, tidy_csv
 from atlas.errors import AtlasError
 from atlas.files import new_file, write_file
+from atlas.plain_text import markdown_text
 
 # Format to the end of its files.
 FORMATS = {
@@ -151,7 +152,7 @@ def _typeset(name: str, papers: Sequence[Paper], columns: Mapping[str, str]) -> 
         return latex_document(list(papers))
     if name == "html":
         return table_page(papers, title=papers[0].name.replace("_", " "))
-    said = [f"- {escape_markdown(c)}: {escape_markdown(text)}" for c, text in columns.items()]
+    said = [f"- {markdown_text(c)}: {markdown_text(text)}" for c, text in columns.items()]
     tables = "\n".join(map(as_markdown, papers))
     return tables + "\nColumns of the tidy table:\n\n" + "\n".join(said) + "\n"
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Statistical atlas of the human lumbosacral cord, its sac and its nerve roots. "
-    "Research software; not a medical device.",
-)
-
-
-PIPE_WIDTH = 120
+from atlas.cli.terminal import as_markup, open_console, say, take_any_text
+from atlas.surroundings import FOREIGN, own_plotting
 
 
 class Exit(IntEnum):
@@ -33,6 +26,49 @@ class Exit(IntEnum):
     BAD_INPUT = 2
 
 
+class Command(typer.Typer):
+    """The application, apart from the surroundings that the user called it in."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Run the command that was typed."""
+        take_any_text()
+        leave_surroundings()
+        return super().__call__(*args, **options)
+
+
+def leave_surroundings() -> None:
+    """Take no settings of other programs along; end where the current folder is gone."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        say(
+            f"atlas: current folder: expected one that is there, got none ({error.strerror}); "
+            "change into another with cd",
+            err=True,
+        )
+        raise SystemExit(Exit.BAD_INPUT) from None
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    os.environ.update(own_plotting())
+    # Where matplotlib keeps its list of fonts is nothing to tell of.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    if sys.warnoptions:
+        # Meant for the user's own programs: a warning of a library would end the command.
+        sys.warnoptions.clear()
+        warnings.resetwarnings()
+        for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", kind)
+
+
+app = Command(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Statistical atlas of the human lumbosacral cord, its sac and its nerve roots. "
+    "Research software; not a medical device.",
+)
+
+
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Bad input gets one clear message and exit code 2; a defect of ours keeps its traceback."""
@@ -41,7 +77,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except AtlasError as error:
-        typer.echo(f"atlas: {error}", err=True)
+        say(f"atlas: {error}", err=True)
         raise typer.Exit(Exit.BAD_INPUT) from None
 
 
@@ -55,19 +91,9 @@ def progress() -> Iterator[Callable[[str], None]]:
     with console.status("") as status:
 
         def stage(name: str) -> None:
-            status.update(f"{name} …")
+            status.update(f"{as_markup(name)} …")
 
         yield stage
-
-
-def open_console(*, stderr: bool = False) -> Console:
-    """A console on standard output, or on standard error."""
-    from rich.console import Console
-
-    # A pipe has no width of its own: give tables the room they need instead of cutting them.
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else PIPE_WIDTH
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=width)
 
 
 @app.callback(invoke_without_command=True)
@@ -78,5 +104,5 @@ def main(
     if version:
         from atlas import __version__
 
-        typer.echo(f"atlas {__version__}")
+        say(f"atlas {__version__}")
         raise typer.Exit(Exit.DONE)

@@ -9,6 +9,7 @@ import typer
 
 from atlas.cli.app import app, plain_errors, progress
 from atlas.cli.show import print_atlas, print_model_findings
+from atlas.cli.terminal import say
 
 
 @app.command()
@@ -23,7 +24,7 @@ def demo(
         result = build_demo(out, seed=seed, stage=stage)
     print_atlas(result)
     print_model_findings(result)
-    typer.echo(
+    say(
         f"""
 Made in {out}:
   cohort/                14 subjects in the layout of the published archive

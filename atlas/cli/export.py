@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from atlas.cli.app import app, plain_errors
+from atlas.cli.terminal import say
 
 
 @app.command()
@@ -22,4 +23,4 @@ def export(
         from atlas.store import load_atlas
 
         export_atlas(load_atlas(model), to, out)
-    typer.echo(f"written to {out}")
+    say(f"written to {out}")

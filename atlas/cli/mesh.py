@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from atlas.cli.app import app, plain_errors, progress
+from atlas.cli.terminal import say
 
 
 @app.command()
@@ -66,5 +67,5 @@ def mesh(
         )
         stage("writing meshes")
         files = write_shape(shape, out, options)
-    typer.echo(f"{shape.name}: {len(files)} files, LPS mm. {shape.notice}.")
-    typer.echo(f"Radii of roots are assumed ({root_radius} mm). Written to {out}")
+    say(f"{shape.name}: {len(files)} files, LPS mm. {shape.notice}.")
+    say(f"Radii of roots are assumed ({root_radius} mm). Written to {out}")

@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import app, open_console, plain_errors
+from atlas.cli.app import app, plain_errors
+from atlas.cli.terminal import open_console, say
 
 
 @app.command()
@@ -97,7 +98,7 @@ def sample(
         )
         write_cohort(model, recipe, out, options, progress=progress)
     _print_acceptance(out)
-    typer.echo(f"written to {out}")
+    say(f"written to {out}")
 
 
 def _coverage(text: str) -> float | None:
@@ -120,7 +121,7 @@ def _print_acceptance(out: Path) -> None:
     lines = (out / "README.md").read_text("utf-8").splitlines()
     for line in lines[2 : lines.index("## samples.csv")]:
         if line:
-            typer.echo(line)
+            say(line)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from atlas.cli.app import app, plain_errors, progress
+from atlas.cli.terminal import say
 
 TABLES = "atlas.tables"
 
@@ -35,5 +36,5 @@ def tables(
             write = entry.load()
             lost += write(source, out, formats=formats.split(","), figures=figures, stage=stage)
     for line in lost:
-        typer.echo(f"not among the tables: {line}")
-    typer.echo(f"written to {out}")
+        say(f"not among the tables: {line}")
+    say(f"written to {out}")

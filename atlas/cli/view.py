@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from atlas.cli.app import app, plain_errors, progress
+from atlas.cli.terminal import say
 
 
 @app.command()
@@ -30,7 +31,7 @@ def view(
         stage("writing the page")
         path = write_explorer(atlas, out)
     size = path.stat().st_size / 1e6
-    typer.echo(f"{path}: {size:.1f} MB, opens from disk. Shapes in it are generated, not imaged.")
+    say(f"{path}: {size:.1f} MB, opens from disk. Shapes in it are generated, not imaged.")
     if show:
         import webbrowser
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ import numpy as np
 from atlas.errors import AtlasError
 from atlas.exchange.interchange import Marginal, marginal, noise_variance, write_models
 from atlas.files import OutputError, new_file, new_folder, write_file
+from atlas.plain_text import csv_text
 from atlas.store import Atlas
 
 # In every exported folder: what it is and where it comes from.  Only folders with it are replaced.
@@ -220,10 +219,7 @@ def _labelled(labels: Iterable[str], values: np.ndarray) -> Iterator[list[Any]]:
 
 
 def _table(path: Path, rows: Iterable[Iterable[Any]]) -> None:
-    stream = io.StringIO()
-    # The csv module writes the shortest text that reads back to the same float.
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    write_file(path, stream.getvalue())
+    write_file(path, csv_text(rows))
 
 
 def _json(path: Path, document: object) -> None:

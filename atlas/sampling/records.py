@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from atlas.plain_text import csv_text
 from atlas.sampling.drawing import LIMITS, Plan
 
 CONFIDENCE = 0.95
@@ -77,11 +76,9 @@ def samples_csv(records: Iterable[Record], *, n: int, seed: int, notice: str) ->
     shift_<axis>_mm``, every measure, and ``notice``.
     """
     rows = list(records)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
     first = rows[0]
     names = list(dict.fromkeys(name for row in rows for name in row.measures))
-    table.writerow(
+    table: list[list[object]] = [
         [
             *("id", "seed", "accepted", "attempts", "broken_rules", "repaired_mm"),
             *(f"score_{k + 1}_sd" for k in range(len(first.scores))),
@@ -90,11 +87,11 @@ def samples_csv(records: Iterable[Record], *, n: int, seed: int, notice: str) ->
             *names,
             "notice",
         ]
-    )
+    ]
     for row in rows:
         numbers = [*row.scores, *row.turn_deg, *row.shift_mm]
         numbers += [row.measures.get(name, np.nan) for name in names]
-        table.writerow(
+        table.append(
             [
                 sample_id(row.index, n),
                 seed,
@@ -106,7 +103,7 @@ def samples_csv(records: Iterable[Record], *, n: int, seed: int, notice: str) ->
                 notice,
             ]
         )
-    return text.getvalue()
+    return csv_text(table)
 
 
 def acceptance_rows(records: Iterable[Record], plan: Plan) -> list[dict[str, Any]]:
