@@ -59,8 +59,8 @@ def figures_beside() -> Iterator[Begin]:
     Notes
     -----
     The process is there from the first moment, so that it loads its libraries while the build reads
-    annotations; it is ended with the block.  There is none where it would not help: on one core, and
-    where matplotlib is loaded already.
+    annotations; it is ended with the block.  There is none where it would not help: on one core,
+    and where matplotlib is loaded already.
     """
     with ExitStack() as stack:
         process = _start() if _helps() else None

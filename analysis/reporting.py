@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from atlas.errors import AtlasError
@@ -14,12 +17,14 @@ from atlas.pages import static_page
 from atlas.plain_text import html_text
 from atlas.stages import Stage, quiet
 from atlas.store import Atlas, load_atlas
+from atlas.surroundings import own_environment
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 PROOF = "index.html"
 PARAMETERS = "# Parameters"
+TEMPLATE = "nbconvert/templates/basic/conf.json"
 # A cell that bootstraps or samples takes a minute on a slow machine; one that hangs, for ever.
 CELL_TIMEOUT_S = 600
 INSTALL = "pip install 'lumbosacral-atlas[reports]'"
@@ -170,8 +175,11 @@ def run_notebook(path: Path, parameters: Mapping[str, Any]) -> NotebookNode:
     nbformat, client = _packages()
     notebook = nbformat.read(path, as_version=4)
     _set_parameters(notebook, path.stem, parameters)
-    runner = client.NotebookClient(notebook, timeout=CELL_TIMEOUT_S, allow_errors=True)
-    runner.execute()
+    with _own_kernel() as (kernel, environment):
+        runner = client.NotebookClient(
+            notebook, timeout=CELL_TIMEOUT_S, allow_errors=True, km=kernel
+        )
+        runner.execute(env=environment, cleanup_kc=True)
     for number, cell in enumerate(notebook.cells, 1):
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
@@ -182,6 +190,30 @@ def run_notebook(path: Path, parameters: Mapping[str, Any]) -> NotebookNode:
                 )
     _forget_the_run(notebook)
     return notebook
+
+
+@contextmanager
+def _own_kernel() -> Iterator[tuple[Any, dict[str, str]]]:
+    """A kernel of this very Python, and its environment: nothing of the user's own Jupyter."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    with TemporaryDirectory(prefix="atlas-") as name:
+        kernel = AsyncKernelManager(
+            kernel_name="python3",
+            # A kernel of that name that the user installed may be another Python.
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+            connection_file=str(Path(name) / "kernel.json"),
+        )
+        # No profile that runs at the start, and a home folder need not be there.
+        yield kernel, own_environment() | {"IPYTHONDIR": name, **_font_cache(name)}
+
+
+def _font_cache(folder: str) -> dict[str, str]:
+    """Where matplotlib keeps its list of fonts, if it has no place of its own."""
+    from matplotlib import get_cachedir
+
+    return {"MPLCONFIGDIR": str(get_cachedir() or folder)}
 
 
 def _packages() -> tuple[Any, Any]:
@@ -236,20 +268,34 @@ def notebook_page(notebook: NotebookNode, title: str) -> str:
     Text that came from data is escaped by what made it; scripts, styles and pictures from
     elsewhere in outputs are removed, and the page forbids them.
     """
-    from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter
 
-    exporter = HTMLExporter(
+    exporter = _exporter()
+    exporter.register_filter("clean_html", _clean)
+    body, _ = exporter.from_notebook_node(notebook)
+    colours = HtmlFormatter(style="default").get_style_defs(".highlight")
+    return static_page(title=title, style=f"{STYLE}{colours}\n", body=_CODE_SWITCH + body)
+
+
+def _exporter() -> Any:
+    """What makes HTML of a notebook, by the templates it came with and none of the user's."""
+    from nbconvert import HTMLExporter
+
+    places = [file.locate() for file in files("nbconvert") or () if file.match(TEMPLATE)]
+
+    class Exporter(HTMLExporter):  # type: ignore[misc]
+        def get_prefix_root_dirs(self) -> list[str]:
+            found = [str(Path(str(place)).parents[3]) for place in places]
+            return found or list(super().get_prefix_root_dirs())
+
+    return Exporter(
         template_name="basic",
+        template_data_paths=[],
         sanitize_html=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
         exclude_anchor_links=True,
     )
-    exporter.register_filter("clean_html", _clean)
-    body, _ = exporter.from_notebook_node(notebook)
-    colours = HtmlFormatter(style="default").get_style_defs(".highlight")
-    return static_page(title=title, style=f"{STYLE}{colours}\n", body=_CODE_SWITCH + body)
 
 
 def _clean(text: str) -> str:

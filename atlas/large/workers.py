@@ -22,8 +22,9 @@ class WorkersError(AtlasError):
 
 
 UNGUARDED = (
-    "workers: expected a script that workers can load, got one that begins its work as it is loaded, "
-    'and so in every worker; put the work under `if __name__ == "__main__":`, or take workers=1'
+    "workers: expected a script that workers can load, got one that begins its work as it is "
+    'loaded, and so in every worker; put the work under `if __name__ == "__main__":`, or take '
+    "workers=1"
 )
 
 
