@@ -19,7 +19,7 @@ from analysis.morphometry.surveyed import GROUNDS
 from analysis.products import COLUMNS, describe_columns, source_lines, write_table_folder
 from analysis.tables.model_tables import mean_table, mode_table
 from atlas.large.building import LargeBuild
-from atlas.plain_text import markdown_text
+from atlas.plain_text import escape_markdown
 
 CONFIDENCE = 0.95
 QUANTILES = {
@@ -162,13 +162,13 @@ def sd_interval(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[flo
 
 def _readme(build: LargeBuild, tables: dict[str, pd.DataFrame]) -> str:
     atlas = build.atlas
-    notice, anchor = atlas.provenance["notice"], markdown_text(atlas.provenance["anchor"])
+    notice, anchor = atlas.provenance["notice"], escape_markdown(atlas.provenance["anchor"])
     lines = [
         "# Tables of the lumbosacral atlas",
         "",
         f"n = {atlas.model.n_subjects} subjects; anchor: {anchor}; LPS, mm.",
         "",
-        f"Cohort: {markdown_text(notice or 'annotated images')}.",
+        f"Cohort: {escape_markdown(notice or 'annotated images')}.",
         "",
         (
             "The group was built by passes over blocks of subjects; the modes kept hold "

@@ -27,7 +27,7 @@ from analysis.variability.published import columns_beside_published
 from analysis.variability.segment_tables import CONFIDENCE, depth_columns, segment_columns
 from atlas.data.dataset import Dataset
 from atlas.files import write_file
-from atlas.plain_text import markdown_text
+from atlas.plain_text import escape_markdown
 from atlas.shape.landmarks import subject_anatomy
 from atlas.store import Atlas
 
@@ -219,13 +219,13 @@ def make_tables(atlas: Atlas, dataset: Dataset) -> dict[str, Columns]:
 
 
 def _readme(atlas: Atlas) -> str:
-    notice, anchor = atlas.provenance["notice"], markdown_text(atlas.provenance["anchor"])
+    notice, anchor = atlas.provenance["notice"], escape_markdown(atlas.provenance["anchor"])
     lines = [
         "# Tables of the lumbosacral atlas",
         "",
         f"n = {atlas.model.n_subjects} subjects; anchor: {anchor}; LPS, mm.",
         "",
-        f"Cohort: {markdown_text(notice or 'annotated images of healthy adults')}.",
+        f"Cohort: {escape_markdown(notice or 'annotated images of healthy adults')}.",
         "",
         "Every table ends with a column `cohort`: `imaged`, or what generated data say of",
         "themselves.",
@@ -246,7 +246,7 @@ def _readme(atlas: Atlas) -> str:
 
 def source_lines(atlas: Atlas) -> list[str]:
     """Lines of a README on what an atlas was made from."""
-    said = [markdown_text(atlas.provenance[name]) for name in ("attribution", "disclaimer")]
+    said = [escape_markdown(atlas.provenance[name]) for name in ("attribution", "disclaimer")]
     return ["## Source", "", said[0], "", said[1], ""]
 
 

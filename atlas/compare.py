@@ -16,7 +16,7 @@ from atlas.errors import AtlasError
 from atlas.files import new_folder, write_file
 from atlas.mesh.proximity import distance_to_surface, points_on_surface
 from atlas.mesh.surfaces import Mesh, surfaces
-from atlas.plain_text import csv_text, markdown_text
+from atlas.plain_text import csv_text, escape_markdown
 from atlas.shape.fitting import subject_anatomy
 from atlas.shape.scheme import Anatomy, Status, block_name
 from atlas.stages import Stage, quiet
@@ -245,9 +245,9 @@ def _statistics(distance: np.ndarray) -> np.ndarray:
 def _readme(found: list[Comparison], lost: list[str], notice: str) -> str:
     lines = ["# Our surfaces against theirs", ""]
     lines += [
-        f"Subjects: n = {len({c.subject for c in found})}. {markdown_text(notice)}".rstrip(),
+        f"Subjects: n = {len({c.subject for c in found})}. {escape_markdown(notice)}".rstrip(),
         "",
     ]
     lines += ["| column | says |", "|---|---|", *(f"| `{k}` | {v} |" for k, v in COLUMNS.items())]
-    lines += ["", *(f"- not compared: {markdown_text(line)}" for line in lost)]
+    lines += ["", *(f"- not compared: {escape_markdown(line)}" for line in lost)]
     return "\n".join(lines).rstrip() + "\n"

@@ -32,7 +32,6 @@ def static_page(*, title: str, style: str, body: str) -> str:
 <meta http-equiv="Content-Security-Policy" content="{content_policy(styles=[style])}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<link rel="icon" href="data:,">
 <title>{html_text(title)}</title>
 <style>{style}</style>
 </head>

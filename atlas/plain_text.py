@@ -79,12 +79,12 @@ def html_text(text: object) -> str:
     return html.escape(printable(str(text)), quote=True)
 
 
-def markdown_text(text: str) -> str:
+def escape_markdown(text: str) -> str:
     r"""Text that no Markdown reader takes for markup, in one line.
 
     Examples
     --------
-    >>> print(markdown_text("a_b|<script>"))
+    >>> print(escape_markdown("a_b|<script>"))
     a\_b\|\<script\>
     """
     return _MARKDOWN.sub(r"\\\1", one_line(text))

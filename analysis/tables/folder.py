@@ -20,7 +20,7 @@ from analysis.tables.rounding import RULE
 from analysis.tables.sources import Source, read_source
 from analysis.tables.typeset import check_formats, write_table
 from atlas.files import new_folder, write_file
-from atlas.plain_text import markdown_text
+from atlas.plain_text import escape_markdown
 from atlas.provenance import ATTRIBUTION, DISCLAIMER
 from atlas.stages import Stage, quiet
 
@@ -118,9 +118,9 @@ def readme(found: Collection, source: Source, *, formats: tuple[str, ...]) -> st
     lines = [
         f"# {TITLE}",
         "",
-        f"{markdown_text(group.said)} LPS, mm.",
+        f"{escape_markdown(group.said)} LPS, mm.",
         "",
-        f"Cohort: {markdown_text(group.notice or 'annotated images')}.",
+        f"Cohort: {escape_markdown(group.notice or 'annotated images')}.",
         "",
         f"Formats: {', '.join(formats)}.",
         "Tidy tables (CSV, Parquet) hold every column and end with `cohort`; CSV has six",
@@ -128,16 +128,19 @@ def readme(found: Collection, source: Source, *, formats: tuple[str, ...]) -> st
         "take for a formula has an apostrophe before it.",
         RULE,
         "",
-        *[f"- {markdown_text(line)}" for line in _remarks(source, found)],
+        *[f"- {escape_markdown(line)}" for line in _remarks(source, found)],
     ]
     for named in found.tables.values():
-        lines += ["", f"## {named.name}", "", f"{markdown_text(named.title)}.", ""]
+        lines += ["", f"## {named.name}", "", f"{escape_markdown(named.title)}.", ""]
         lines += ["| column | says |", "|---|---|"]
         lines += [
-            f"| {markdown_text(c)} | {markdown_text(text)} |" for c, text in named.columns.items()
+            f"| {escape_markdown(c)} | {escape_markdown(text)} |"
+            for c, text in named.columns.items()
         ]
     lines += ["", "## Measures", "", "| measure | says |", "|---|---|"]
-    lines += [f"| {markdown_text(m.name)} | {markdown_text(m.text)} |" for m in MEASURES.values()]
+    lines += [
+        f"| {escape_markdown(m.name)} | {escape_markdown(m.text)} |" for m in MEASURES.values()
+    ]
     lines += ["", "## Source", "", ATTRIBUTION, "", DISCLAIMER, ""]
     return "\n".join(lines)
 

@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.tables.paper import Paper
 from analysis.tables.rounding import EN_DASH, MINUS_SIGN
 from atlas.display import AS_TEXT
-from atlas.plain_text import html_text, markdown_text, one_line
+from atlas.plain_text import escape_markdown, html_text, one_line
 
 # What pdflatex does not take as it stands.
 TEX_SIGNS = {
@@ -55,11 +55,11 @@ def as_markdown(paper: Paper) -> str:
     """The table as a GitHub pipe table below its caption."""
     from tabulate import tabulate
 
-    cells = [[markdown_text(v) for v in row] for row in paper.cells.to_numpy()]
-    headings = [markdown_text(h) for h in paper.cells.columns]
+    cells = [[escape_markdown(v) for v in row] for row in paper.cells.to_numpy()]
+    headings = [escape_markdown(h) for h in paper.cells.columns]
     # Our numbers are text already: tabulate must not read and reprint them.
     table = tabulate(cells, headings, tablefmt="github", disable_numparse=True)
-    return f"{markdown_text(paper.said)}\n\n{table}\n"
+    return f"{escape_markdown(paper.said)}\n\n{table}\n"
 
 
 def as_latex(paper: Paper) -> str:

@@ -14,7 +14,7 @@ from analysis.tables.paper import Paper, paper_table
 from analysis.tables.tidy import IMAGED, tidy_csv
 from atlas.errors import AtlasError
 from atlas.files import new_file, write_file
-from atlas.plain_text import markdown_text
+from atlas.plain_text import escape_markdown
 
 # Format to the end of its files.
 FORMATS = {
@@ -152,7 +152,7 @@ def _typeset(name: str, papers: Sequence[Paper], columns: Mapping[str, str]) -> 
         return latex_document(list(papers))
     if name == "html":
         return table_page(papers, title=papers[0].name.replace("_", " "))
-    said = [f"- {markdown_text(c)}: {markdown_text(text)}" for c, text in columns.items()]
+    said = [f"- {escape_markdown(c)}: {escape_markdown(text)}" for c, text in columns.items()]
     tables = "\n".join(map(as_markdown, papers))
     return tables + "\nColumns of the tidy table:\n\n" + "\n".join(said) + "\n"
 

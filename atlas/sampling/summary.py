@@ -8,7 +8,7 @@ from string import Template
 from typing import Any
 
 from atlas.files import write_file
-from atlas.plain_text import csv_text, markdown_text
+from atlas.plain_text import csv_text, escape_markdown
 from atlas.sampling.drawing import Plan
 from atlas.sampling.records import Record, acceptance_rows, samples_csv, shift_rows
 from atlas.store import Atlas
@@ -71,7 +71,7 @@ def _readme(
 ) -> str:
     rejected, source = acceptance[0], atlas.provenance
     text = _README.substitute(
-        notice=markdown_text(notice),
+        notice=escape_markdown(notice),
         accepted=sum(r.accepted for r in records),
         n=len(records),
         repaired=_repaired(records),
@@ -88,7 +88,7 @@ def _readme(
         lines += [f"| {column} | {said} |" for column, said in columns.items()]
     lines += ["", "## Source"]
     for name in ("attribution", "disclaimer"):
-        lines += ["", markdown_text(str(source.get(name, "")))]
+        lines += ["", escape_markdown(str(source.get(name, "")))]
     return text + "\n".join(lines) + "\n"
 
 
