@@ -103,7 +103,8 @@ def csv_cell(value: object) -> object:
         Numbers, and texts that are numbers, as they are.  A text that begins with ``= + - @``, a
         tab or a line end gets an apostrophe before it, as OWASP advises
         (https://owasp.org/www-community/attacks/CSV_Injection); so does one that begins with
-        apostrophes before such a sign: who takes one away has the text again.
+        apostrophes before such a sign: who takes one away has the text again.  Line ends of any
+        kind become those of Unix.
 
     Examples
     --------
@@ -112,7 +113,9 @@ def csv_cell(value: object) -> object:
     """
     if not isinstance(value, str) or _PLAIN_NUMBER.fullmatch(value):
         return value
-    return _HALVES.sub(_written_out, _FORMULA.sub("'", value))
+    # A lone carriage return would end the row: the csv module does not quote it.
+    lines = value.replace("\r\n", "\n").replace("\r", "\n")
+    return _HALVES.sub(_written_out, _FORMULA.sub("'", lines))
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
