@@ -9,8 +9,6 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-import typer
-
 from atlas.plain_text import one_line, printable
 
 if TYPE_CHECKING:
@@ -42,7 +40,8 @@ NEAREST_SIGNS = {
 
 def say(text: str, *, err: bool = False) -> None:
     """Print text of ours that may hold text of files: no sign in it is an order to the terminal."""
-    typer.echo(printable(text), err=err)
+    # click would write UTF-8 to a stream that says it takes ASCII.
+    print(printable(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def as_markup(text: object) -> str:
@@ -107,13 +106,14 @@ def print_table(
         How many of the first columns name the row; the others hold numbers, to the right.
     """
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=as_markup(title), title_justify="left")
+    table = Table(title=Text(one_line(title)), title_justify="left")
     for i, heading in enumerate(headings):
         table.add_column(heading, justify="left" if i < names else "right", no_wrap=True)
     cells = [[one_line(str(value)) for value in row] for row in rows]
     for row in cells:
-        table.add_row(*map(as_markup, row))
+        table.add_row(*map(Text, row))
     # The title goes on in a second line.
     needed = console.measure(table, options=console.options.update(width=10_000)).maximum
     if needed <= console.width or not console.is_terminal:
@@ -132,4 +132,4 @@ def print_table(
             break_on_hyphens=False,
         )
     for line in lines:
-        console.print(as_markup(line) if line.strip() == line else "  " + as_markup(line))
+        console.print(Text(line))
