@@ -59,7 +59,7 @@ def test_text_of_files_gives_no_orders(monkeypatch):
     for width in (30, 200):
         text = shown(width, title=ATTACK, rows=[(ATTACK, 1, 2, 3, "4", "5")])
         assert not set(text) & {"\x1b", "\x07", "\r", "\u202e"}
-        assert "[bold red]x[/] \\u202esub\\x0d0 errors faked\\:" in " ".join(text.split()) + ":"
+        assert "[bold red]x[/] \\u202esub\\x0d0 errors faked\\" in " ".join(text.split())
         assert "\nfaked" not in text
     out = io.StringIO()
     Console(file=out, width=500).print(f"[bold]{as_markup(ATTACK)}[/bold] end")
