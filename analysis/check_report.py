@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 import re
 from collections import defaultdict
@@ -12,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.figures.settings import own_settings
 from atlas.data.dataset import Dataset
 from atlas.data.subject import Finding, RootKey, Severity, Subject
+from atlas.pages import static_page
+from atlas.plain_text import html_text
 from atlas.results import Claim, claim_file, signature, write_result_file
 from atlas.shape.plausibility.names import MEANINGS
 
@@ -54,18 +56,18 @@ def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], out: Pat
     for finding in sorted(findings, key=lambda f: (-f.severity, f.subject, f.rule)):
         groups[finding.subject, finding.rule, structure_of(finding.place)].append(finding)
     parts = [
-        f"<h1>Check of {_safe(dataset.root)}</h1>",
+        f"<h1>Check of {html_text(dataset.root)}</h1>",
         _totals(dataset, findings),
-        f"<p><em>{_safe(dataset.notice)}</em></p>" if dataset.notice else "",
+        f"<p><em>{html_text(dataset.notice)}</em></p>" if dataset.notice else "",
         "<p>Pictures show annotated points, LPS mm: left is +x, dorsal +y, rostral +z.</p>",
         *(_section(group, subjects) for group in groups.values()),
         _meanings({f.rule for f in findings}),
     ]
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="generator" '
-        f'content="{signature("check")}"><title>Check of '
-        f"{_safe(dataset.root)}</title><style>{STYLE}</style></head><body>{''.join(parts)}"
-        "</body></html>\n"
+    page = static_page(
+        title=f"Check of {dataset.root}",
+        style=STYLE,
+        body="".join(parts),
+        generator=signature("check"),
     )
     write_result_file(claim, page)
 
@@ -88,31 +90,27 @@ def structure_of(place: str) -> str:
     return place.split(" at z ", maxsplit=1)[0] if place.startswith("root ") else place
 
 
-def _safe(text: str) -> str:
-    return html.escape(text, quote=True)
-
-
 def _section(group: list[Finding], subjects: dict[str, Subject]) -> str:
     first = group[0]
     word = first.severity.name.lower()
     where = " · ".join(p for p in (first.subject, structure_of(first.place)) if p) or "the dataset"
-    lines = "".join(f"<li>{_safe(str(f))}</li>" for f in group[:LISTED])
+    lines = "".join(f"<li>{html_text(str(f))}</li>" for f in group[:LISTED])
     if len(group) > LISTED:
         lines += f"<li>… and {len(group) - LISTED} more on this structure</li>"
     picture = ""
     if first.subject in subjects:
         data = base64.b64encode(_png(draw_finding(subjects[first.subject], group))).decode()
-        picture = f'<img alt="{_safe(where)}" src="data:image/png;base64,{data}">'
+        picture = f'<img alt="{html_text(where)}" src="data:image/png;base64,{data}">'
     return (
-        f'<section class="{word}"><h2>{word}: {_safe(first.rule)}</h2><p>{_safe(where)}</p>'
+        f'<section class="{word}"><h2>{word}: {html_text(first.rule)}</h2><p>{html_text(where)}</p>'
         f"<ul>{lines}</ul>{picture}</section>"
     )
 
 
 def _meanings(rules: set[str]) -> str:
     rows = "".join(
-        f"<tr><td><code>{_safe(rule)}</code></td><td>{_safe(MEANINGS[rule].says)}</td>"
-        f"<td>{_safe(MEANINGS[rule].do)}</td></tr>"
+        f"<tr><td><code>{html_text(rule)}</code></td><td>{html_text(MEANINGS[rule].says)}</td>"
+        f"<td>{html_text(MEANINGS[rule].do)}</td></tr>"
         for rule in sorted(rules & set(MEANINGS))
     )
     if not rows:
@@ -121,12 +119,14 @@ def _meanings(rules: set[str]) -> str:
     return f"<h2>What the names mean</h2><table>{head}{rows}</table>"
 
 
+@own_settings()
 def _png(figure: Figure) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=80)
     return stream.getvalue()
 
 
+@own_settings()
 def draw_finding(subject: Subject, group: list[Finding]) -> Figure:
     """The subject from the front, and the slice of the finding.
 

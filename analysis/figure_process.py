@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.figures.build_figures import draw_figures, pack, shown, unpack, write_pictures
+from atlas.surroundings import own_environment
 
 if TYPE_CHECKING:
     from atlas.data.dataset import Dataset
@@ -58,9 +59,8 @@ def figures_beside() -> Iterator[Begin]:
     Notes
     -----
     The process is there from the first moment, so that it loads its libraries while the build reads
-    annotations; it is ended with the block.  There is none where it would not help or not draw the
-    same: on one core, and where matplotlib is loaded already, with settings that its user may have
-    changed.
+    annotations; it is ended with the block.  There is none where it would not help: on one core,
+    and where matplotlib is loaded already.
     """
     with ExitStack() as stack:
         process = _start() if _helps() else None
@@ -92,13 +92,16 @@ def _helps() -> bool:
 
 
 def _start() -> subprocess.Popen[bytes] | None:
-    path = [str(Path(place).absolute()) for place in sys.path]
     try:
+        path = [str(Path(place).absolute()) for place in sys.path]
         return subprocess.Popen(  # noqa: S603
             [sys.executable, "-P", "-c", CHILD, *path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            # matplotlib looks for settings in the working folder first.
+            cwd=Path(__file__).parent,
+            env=own_environment(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError:

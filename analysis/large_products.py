@@ -16,9 +16,10 @@ from scipy import special, stats
 from analysis.figures.build_figures import draw_figures, shown, write_pictures
 from analysis.morphometry import MEASURES, unit
 from analysis.morphometry.surveyed import GROUNDS
-from analysis.products import COLUMNS, describe_columns, write_table_folder
+from analysis.products import COLUMNS, describe_columns, source_lines, write_table_folder
 from analysis.tables.model_tables import mean_table, mode_table
 from atlas.large.building import LargeBuild
+from atlas.plain_text import escape_markdown
 
 CONFIDENCE = 0.95
 QUANTILES = {
@@ -161,13 +162,13 @@ def sd_interval(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[flo
 
 def _readme(build: LargeBuild, tables: dict[str, pd.DataFrame]) -> str:
     atlas = build.atlas
-    notice = atlas.provenance["notice"]
+    notice, anchor = atlas.provenance["notice"], escape_markdown(atlas.provenance["anchor"])
     lines = [
         "# Tables of the lumbosacral atlas",
         "",
-        f"n = {atlas.model.n_subjects} subjects; anchor: {atlas.provenance['anchor']}; LPS, mm.",
+        f"n = {atlas.model.n_subjects} subjects; anchor: {anchor}; LPS, mm.",
         "",
-        f"Cohort: {notice or 'annotated images'}.",
+        f"Cohort: {escape_markdown(notice or 'annotated images')}.",
         "",
         (
             "The group was built by passes over blocks of subjects; the modes kept hold "
@@ -178,8 +179,7 @@ def _readme(build: LargeBuild, tables: dict[str, pd.DataFrame]) -> str:
         lines += describe_columns(name, LARGE_COLUMNS[name])
     lines += ["", "## Measures", "", "| measure | says |", "|---|---|"]
     lines += [f"| {name} | {m.text} |" for name, m in MEASURES.items()]
-    source = atlas.provenance
-    lines += ["", "## Source", "", source["attribution"], "", source["disclaimer"], ""]
+    lines += ["", *source_lines(atlas)]
     return "\n".join(lines)
 
 

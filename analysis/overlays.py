@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.compositions import new_figure, written
 from analysis.figures.figure_files import figure_bytes
+from analysis.figures.settings import own_settings
 from analysis.figures.shapes import TEXT_PT
 from analysis.overlay_panels import (
     MARGIN_MM,
@@ -160,6 +161,7 @@ def _write(
             write_file(folder / f"{subject.id}_{name}.png", content)
 
 
+@own_settings()
 def overlay_figure(
     panels: Sequence[Panel],
     subject: Subject,

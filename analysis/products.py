@@ -27,6 +27,7 @@ from analysis.variability.published import columns_beside_published
 from analysis.variability.segment_tables import CONFIDENCE, depth_columns, segment_columns
 from atlas.data.dataset import Dataset
 from atlas.files import new_file, write_file
+from atlas.plain_text import escape_markdown
 from atlas.shape.landmarks import subject_anatomy
 from atlas.store import Atlas
 
@@ -221,17 +222,18 @@ def make_tables(atlas: Atlas, dataset: Dataset) -> dict[str, Columns]:
 
 
 def _readme(atlas: Atlas) -> str:
-    notice = atlas.provenance["notice"]
+    notice, anchor = atlas.provenance["notice"], escape_markdown(atlas.provenance["anchor"])
     lines = [
         "# Tables of the lumbosacral atlas",
         "",
-        f"n = {atlas.model.n_subjects} subjects; anchor: {atlas.provenance['anchor']}; LPS, mm.",
+        f"n = {atlas.model.n_subjects} subjects; anchor: {anchor}; LPS, mm.",
         "",
-        f"Cohort: {notice or 'annotated images of healthy adults'}.",
+        f"Cohort: {escape_markdown(notice or 'annotated images of healthy adults')}.",
         "",
         "Every table ends with a column `cohort`: `imaged`, or what generated data say of",
         "themselves.",
-        "Numbers have six significant digits; an empty field is a missing value.",
+        "Numbers have six significant digits; an empty field is a missing value.  A text that a",
+        "spreadsheet would take for a formula has an apostrophe before it.",
     ]
     for name, columns in COLUMNS.items():
         lines += describe_columns(name, columns)
@@ -241,9 +243,14 @@ def _readme(atlas: Atlas) -> str:
         "| angle_published_deg | as angle_image_deg, on the contours as they were drawn |",
         "",
     ]
-    source = atlas.provenance
-    lines += ["## Source", "", source["attribution"], "", source["disclaimer"], ""]
+    lines += source_lines(atlas)
     return "\n".join(lines)
+
+
+def source_lines(atlas: Atlas) -> list[str]:
+    """Lines of a README on what an atlas was made from."""
+    said = [escape_markdown(atlas.provenance[name]) for name in ("attribution", "disclaimer")]
+    return ["## Source", "", said[0], "", said[1], ""]
 
 
 def write_figures(atlas: Atlas, dataset: Dataset, out: Path) -> list[Path]:

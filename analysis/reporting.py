@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import ast
-import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import files
 from pathlib import Path
-from string import Template
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from atlas.errors import AtlasError
 from atlas.files import write_file
 from atlas.json_text import json_text
+from atlas.pages import static_page
+from atlas.plain_text import html_text
 from atlas.results import Claim, claim_folder, new_folder
 from atlas.stages import Stage, quiet
 from atlas.store import Atlas, load_atlas
+from atlas.surroundings import own_environment
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 INDEX = "index.html"
 PARAMETERS = "# Parameters"
+TEMPLATE = "nbconvert/templates/basic/conf.json"
 # A cell that bootstraps or samples takes a minute on a slow machine; one that hangs, for ever.
 CELL_TIMEOUT_S = 600
 INSTALL = "pip install 'lumbosacral-atlas[reports]'"
@@ -69,14 +74,19 @@ KEPT_TAGS = frozenset(
     }
 )
 KEPT_ATTRIBUTES = {
-    "*": ["class", "id", "title"],
-    "a": ["href"],
-    "img": ["src", "alt", "width", "height"],
-    "td": ["colspan", "rowspan"],
-    "th": ["colspan", "rowspan", "scope"],
+    "*": ("class", "id", "title"),
+    "a": ("href",),
+    "img": ("src", "alt", "width", "height"),
+    "td": ("colspan", "rowspan"),
+    "th": ("colspan", "rowspan", "scope"),
 }
 _EMBEDDED = re.compile(r"<(style|script)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
-_PAGE = Template(Path(__file__).with_name("report_page.html").read_text("utf-8"))
+STYLE = Path(__file__).with_name("report_page.css").read_text("utf-8")
+_CODE_SWITCH = (
+    '<label class="code-switch"><input type="checkbox" id="show-code"> show the code</label>\n'
+)
+_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/=\s]*")
+_LINK = re.compile(r"(?:https?://|#)", re.IGNORECASE)
 
 
 class ReportError(AtlasError):
@@ -171,8 +181,11 @@ def run_notebook(path: Path, parameters: Mapping[str, Any]) -> NotebookNode:
     nbformat, client = _packages()
     notebook = nbformat.read(path, as_version=4)
     _set_parameters(notebook, path.stem, parameters)
-    runner = client.NotebookClient(notebook, timeout=CELL_TIMEOUT_S, allow_errors=True)
-    runner.execute()
+    with _own_kernel() as (kernel, environment):
+        runner = client.NotebookClient(
+            notebook, timeout=CELL_TIMEOUT_S, allow_errors=True, km=kernel
+        )
+        runner.execute(env=environment, cleanup_kc=True)
     for number, cell in enumerate(notebook.cells, 1):
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
@@ -183,6 +196,30 @@ def run_notebook(path: Path, parameters: Mapping[str, Any]) -> NotebookNode:
                 )
     _forget_the_run(notebook)
     return notebook
+
+
+@contextmanager
+def _own_kernel() -> Iterator[tuple[Any, dict[str, str]]]:
+    """A kernel of this very Python, and its environment: nothing of the user's own Jupyter."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    with TemporaryDirectory(prefix="atlas-") as name:
+        kernel = AsyncKernelManager(
+            kernel_name="python3",
+            # A kernel of that name that the user installed may be another Python.
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+            connection_file=str(Path(name) / "kernel.json"),
+        )
+        # No profile that runs at the start, and a home folder need not be there.
+        yield kernel, own_environment() | {"IPYTHONDIR": name, **_font_cache(name)}
+
+
+def _font_cache(folder: str) -> dict[str, str]:
+    """Where matplotlib keeps its list of fonts, if it has no place of its own."""
+    from matplotlib import get_cachedir
+
+    return {"MPLCONFIGDIR": str(get_cachedir() or folder)}
 
 
 def _packages() -> tuple[Any, Any]:
@@ -234,22 +271,37 @@ def _forget_the_run(notebook: NotebookNode) -> None:
 def notebook_page(notebook: NotebookNode, title: str) -> str:
     """A run notebook as one HTML page without any reference to elsewhere.
 
-    Text that came from data is escaped by what made it; scripts in outputs are removed.
+    Text that came from data is escaped by what made it; scripts, styles and pictures from
+    elsewhere in outputs are removed, and the page forbids them.
     """
-    from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter
 
-    exporter = HTMLExporter(
+    exporter = _exporter()
+    exporter.register_filter("clean_html", _clean)
+    body, _ = exporter.from_notebook_node(notebook)
+    colours = HtmlFormatter(style="default").get_style_defs(".highlight")
+    return static_page(title=title, style=f"{STYLE}{colours}\n", body=_CODE_SWITCH + body)
+
+
+def _exporter() -> Any:
+    """What makes HTML of a notebook, by the templates it came with and none of the user's."""
+    from nbconvert import HTMLExporter
+
+    places = [file.locate() for file in files("nbconvert") or () if file.match(TEMPLATE)]
+
+    class Exporter(HTMLExporter):  # type: ignore[misc]
+        def get_prefix_root_dirs(self) -> list[str]:
+            found = [str(Path(str(place)).parents[3]) for place in places]
+            return found or list(super().get_prefix_root_dirs())
+
+    return Exporter(
         template_name="basic",
+        template_data_paths=[],
         sanitize_html=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
         exclude_anchor_links=True,
     )
-    exporter.register_filter("clean_html", _clean)
-    body, _ = exporter.from_notebook_node(notebook)
-    colours = HtmlFormatter(style="default").get_style_defs(".highlight")
-    return _PAGE.substitute(title=html.escape(title), highlight=colours, body=body)
 
 
 def _clean(text: str) -> str:
@@ -259,8 +311,17 @@ def _clean(text: str) -> str:
     # Styles that a table brings along are ours to give; their text would stand on the page.
     text = _EMBEDDED.sub("", text)
     return bleach.clean(
-        text, tags=KEPT_TAGS, attributes=KEPT_ATTRIBUTES, protocols=("http", "https", "data")
+        text, tags=KEPT_TAGS, attributes=_is_kept, protocols=("http", "https", "data")
     )
+
+
+def _is_kept(tag: str, name: str, value: str) -> bool:
+    """Whether an attribute is harmless: pictures are in the page, links wait for a click."""
+    if name not in (*KEPT_ATTRIBUTES["*"], *KEPT_ATTRIBUTES.get(tag, ())):
+        return False
+    if name == "src":
+        return bool(_PICTURE.fullmatch(value))
+    return name != "href" or bool(_LINK.match(value))
 
 
 def _as_json(notebook: NotebookNode) -> str:
@@ -280,14 +341,14 @@ def _title(notebook: NotebookNode, name: str) -> str:
 def _index(atlas: Atlas, titles: Mapping[str, str]) -> str:
     origin = atlas.provenance
     rows = "\n".join(
-        f'<li><a href="{html.escape(name)}.html">{html.escape(title)}</a> '
-        f'(<a href="{html.escape(name)}.ipynb">notebook</a>)</li>'
+        f'<li><a href="{html_text(name)}.html">{html_text(title)}</a> '
+        f'(<a href="{html_text(name)}.ipynb">notebook</a>)</li>'
         for name, title in titles.items()
     )
-    cohort = html.escape(origin.get("notice") or "annotated images")
+    cohort = html_text(origin.get("notice") or "annotated images")
     body = (
         f"<h1>Reports of the lumbosacral atlas</h1>\n<p>n = {atlas.model.n_subjects} subjects; "
-        f"anchor: {html.escape(origin['anchor'])}. Cohort: {cohort}.</p>\n<ul>\n{rows}\n</ul>\n"
-        f"<p>{html.escape(origin['attribution'])}</p>\n<p>{html.escape(origin['disclaimer'])}</p>"
+        f"anchor: {html_text(origin['anchor'])}. Cohort: {cohort}.</p>\n<ul>\n{rows}\n</ul>\n"
+        f"<p>{html_text(origin['attribution'])}</p>\n<p>{html_text(origin['disclaimer'])}</p>"
     )
-    return _PAGE.substitute(title="Reports of the lumbosacral atlas", highlight="", body=body)
+    return static_page(title="Reports of the lumbosacral atlas", style=STYLE, body=body)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +18,7 @@ from atlas.errors import AtlasError
 from atlas.files import write_file
 from atlas.mesh.proximity import distance_to_surface, points_on_surface
 from atlas.mesh.surfaces import Mesh, surfaces
+from atlas.plain_text import csv_text, escape_markdown
 from atlas.results import Claim, claim_folder, new_folder
 from atlas.shape.fitting import subject_anatomy
 from atlas.shape.scheme import Anatomy, Status, block_name
@@ -225,17 +224,15 @@ def compare_meshes(
 
 def comparison_csv(comparisons: Iterable[Comparison]) -> str:
     """The table as text: one row a subject and structure, columns as ``COLUMNS`` says."""
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
     ways = ("ours_to_theirs", "theirs_to_ours")
     columns = [f"{way}_{name}_mm" for way in ways for name in STATISTICS]
     volumes = ("volume_ours_mm3", "volume_theirs_mm3")
-    table.writerow(["subject", "structure", "n_points", *columns, *volumes])
+    rows: list[list[object]] = [["subject", "structure", "n_points", *columns, *volumes]]
     for c in comparisons:
         both = [*c.ours_to_theirs_mm, *c.theirs_to_ours_mm]
         enclosed = ["" if np.isnan(v := getattr(c, name)) else f"{v:.1f}" for name in volumes]
-        table.writerow([c.subject, c.structure, c.n_points, *(f"{d:.4f}" for d in both), *enclosed])
-    return out.getvalue()
+        rows.append([c.subject, c.structure, c.n_points, *(f"{d:.4f}" for d in both), *enclosed])
+    return csv_text(rows)
 
 
 def subject_surfaces(subject: Subject) -> dict[str, Mesh]:
@@ -292,7 +289,10 @@ def _statistics(distance: np.ndarray) -> np.ndarray:
 
 def _readme(found: list[Comparison], lost: list[str], notice: str) -> str:
     lines = ["# Our surfaces against theirs", ""]
-    lines += [f"Subjects: n = {len({c.subject for c in found})}. {notice}".rstrip(), ""]
+    lines += [
+        f"Subjects: n = {len({c.subject for c in found})}. {escape_markdown(notice)}".rstrip(),
+        "",
+    ]
     lines += ["| column | says |", "|---|---|", *(f"| `{k}` | {v} |" for k, v in COLUMNS.items())]
-    lines += ["", *(f"- not compared: {line}" for line in lost)]
+    lines += ["", *(f"- not compared: {escape_markdown(line)}" for line in lost)]
     return "\n".join(lines).rstrip() + "\n"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from atlas.plain_text import html_text
 
 # Rows of a longer table that are shown; the rest is counted.
 SHOWN = 12
+# Notebooks set what stands between dollar signs as TeX, but for what has one of these classes
+# (those of MathJax 3 and 2).
+AS_TEXT = "mathjax_ignore tex2jax_ignore"
 
 
 def summary_html(
@@ -34,10 +38,11 @@ def summary_html(
 
     Examples
     --------
-    >>> summary_html("Shape", {"name": "<b>"})
-    '<p><strong>Shape</strong></p><table><tr><th>name</th><td>&lt;b&gt;</td></tr></table>'
+    >>> page = summary_html("Shape", {"name": "<b>"})
+    >>> page.replace(AS_TEXT, "...")[:91] + "..."
+    '<div class="..."><p><strong>Shape</strong></p><table><tr><th>name</th><td>&lt;b&gt;</td>...'
     """
-    parts = [f"<p><strong>{html.escape(title)}</strong></p>"]
+    parts = [f"<p><strong>{html_text(title)}</strong></p>"]
     if facts:
         lines = (_row([_cell("th", name), _cell("td", value)]) for name, value in facts.items())
         parts.append(f"<table>{''.join(lines)}</table>")
@@ -47,7 +52,37 @@ def summary_html(
         parts.append(f"<table>{head}{body}</table>")
     if len(rows) > SHOWN:
         parts.append(f"<p>… and {len(rows) - SHOWN} more</p>")
-    return "".join(parts)
+    return _as_text("".join(parts))
+
+
+def said_html(text: str, *, label: str = "", below: Iterable[str] = ()) -> str:
+    """A paragraph and a list below it, as HTML in which all of it is text.
+
+    Parameters
+    ----------
+    text : str
+    label : str
+        Stands before the text, in bold.
+    below : iterable of str
+        Items of the list; none for no list.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> said_html("made by <b>", label="Cohort:").removeprefix(f'<div class="{AS_TEXT}">')
+    '<p><strong>Cohort:</strong> made by &lt;b&gt;</p></div>'
+    """
+    bold = f"<strong>{html_text(label)}</strong> " if label else ""
+    items = "".join(f"<li>{html_text(item)}</li>" for item in below)
+    paragraph = f"<p>{bold}{html_text(text)}</p>" if bold or text else ""
+    return _as_text(paragraph + (f"<ul>{items}</ul>" if items else ""))
+
+
+def _as_text(inner: str) -> str:
+    return f'<div class="{AS_TEXT}">{inner}</div>'
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -55,4 +90,4 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _cell(tag: str, value: object) -> str:
-    return f"<{tag}>{html.escape(str(value))}</{tag}>"
+    return f"<{tag}>{html_text(value)}</{tag}>"

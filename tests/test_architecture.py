@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RANKS = {
     "arrays": 0,
     "display": 0,
+    "pages": 0,
+    "plain_text": 0,
+    "surroundings": 0,
     "registered": 0,
     "stages": 0,
     "threads": 0,

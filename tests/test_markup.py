@@ -98,3 +98,12 @@ def test_the_document_compiles(paper, tmp_path):
     )
     assert done.returncode == 0, done.stdout[-800:]
     assert (tmp_path / "t.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_latex_prints_a_text_as_it_stands():
+    assert (
+        escape_latex("[x] * a--b `c`") == r"{[}x{]} {*} a-{}-b \textasciigrave{}c\textasciigrave{}"
+    )
+    assert escape_latex(r"\input{/etc/passwd}$x$") == (r"\textbackslash{}input\{/etc/passwd\}\$x\$")
+    assert escape_latex("中 é ł \x1b") == r"U+4E2D é ł \textbackslash{}x1b"
+    assert escape_latex("a\n\n\\end{document}").count("\n") == 0

@@ -14,6 +14,7 @@ from analysis.evaluation.stability import METHODS, eigenvalue_intervals, mode_st
 from analysis.evaluation.surface_distance import surface_generalisation
 from analysis.products import describe_columns, write_table_folder
 from atlas.data.dataset import Dataset
+from atlas.plain_text import escape_markdown
 from atlas.shape.alignment import Alignment
 from atlas.store import Atlas
 
@@ -184,7 +185,7 @@ def write_evaluation(
         "",
         f"n = {model.n_subjects} subjects; anchor: {atlas.alignment.anchor}; mm; seed {seed}.",
         "",
-        f"Cohort: {notice or 'annotated images of healthy adults'}.",
+        f"Cohort: {escape_markdown(notice or 'annotated images of healthy adults')}.",
     ]
     for name in tables:
         lines += describe_columns(name, COLUMNS[name])

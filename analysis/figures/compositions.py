@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from analysis.figures.scree import draw_scree
+from analysis.figures.settings import own_settings
 from analysis.figures.shapes import (
     HORIZONTAL,
     TEXT_PT,
@@ -23,6 +24,7 @@ from analysis.figures.shapes import (
     legend_handles,
     mode_handles,
 )
+from atlas.plain_text import one_line
 from atlas.shape.model import ShapeModel
 from atlas.shape.scheme import Anatomy
 
@@ -66,6 +68,7 @@ def caption(atlas: Drawn) -> str:
     return f"{group_text(atlas)} {HOW_TO_READ} {shared}"
 
 
+@own_settings()
 def anatomy_figure(
     anatomy: Anatomy, *, title: str, text: str = HOW_TO_READ, notice: str = ""
 ) -> Figure:
@@ -90,6 +93,7 @@ def anatomy_figure(
     return written(figure, title, text, notice)
 
 
+@own_settings()
 def mode_figure(
     model: ShapeModel, mode: int, *, sd: float = 2.0, text: str = HOW_TO_READ, notice: str = ""
 ) -> Figure:
@@ -102,6 +106,7 @@ def mode_figure(
     return written(figure, _mode_title(model, mode), text, notice)
 
 
+@own_settings()
 def scree_figure(model: ShapeModel, *, text: str = "", notice: str = "") -> Figure:
     """The share of the variance each mode holds."""
     figure = new_figure(6.0, 4.4)
@@ -110,6 +115,7 @@ def scree_figure(model: ShapeModel, *, text: str = "", notice: str = "") -> Figu
     return written(figure, "Modes of shape variation", text, notice)
 
 
+@own_settings()
 def population_figure(atlas: Drawn, *, mode: int = 1, sd: float = 2.0) -> Figure:
     """The atlas at a glance: the mean, one mode, and the scree.
 
@@ -146,6 +152,7 @@ def population_figure(atlas: Drawn, *, mode: int = 1, sd: float = 2.0) -> Figure
     return written(figure, title, caption(atlas), atlas.provenance["notice"])
 
 
+@own_settings()
 def png_bytes(figure: Figure) -> bytes:
     """A figure as PNG of 150 dpi, the same bytes for the same figure."""
     buffer = io.BytesIO()
@@ -240,6 +247,7 @@ def written(figure: Figure, title: str, text: str, notice: str) -> Figure:
     """The figure with its title above, caption below, and the notice under both."""
     width, height = figure.get_size_inches()
     left = 0.18 / width
+    title, text, notice = (one_line(said) for said in (title, text, notice))
     letters = int((width - 0.36) * 72 / (0.52 * TEXT_PT))
     figure.text(left, 1 - 0.12 / height, title, fontsize=TEXT_PT + 3.5, fontweight="bold", va="top")
     lines = "\n".join(textwrap.wrap(text, letters))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from analysis.figures.settings import own_settings
 from atlas.files import write_file
 
 DPI = 150
@@ -18,6 +18,7 @@ METADATA: dict[str, dict[str, str | None]] = {
 }
 
 
+@own_settings()
 def figure_bytes(figure: Figure, form: str, *, software: str | None = None) -> bytes:
     """A figure as PNG of 150 dpi or as vector PDF with its fonts, without dates.
 
@@ -35,9 +36,7 @@ def figure_bytes(figure: Figure, form: str, *, software: str | None = None) -> b
     buffer, metadata = io.BytesIO(), METADATA[form]
     if software is not None:
         metadata = metadata | {"Software": software}
-    # Type 42 keeps text as text: it can be searched and edited in print.
-    with mpl.rc_context({"pdf.fonttype": 42}):
-        figure.savefig(buffer, format=form, dpi=DPI, metadata=metadata)
+    figure.savefig(buffer, format=form, dpi=DPI, metadata=metadata)
     return buffer.getvalue()
 
 

@@ -29,6 +29,7 @@ from analysis.figures.depth_profiles import FEW, draw_profile
 from analysis.figures.ellipsoids import draw_ellipse
 from analysis.figures.forests import draw_forest
 from analysis.figures.segments import draw_segments, draw_sides, segment_handles
+from analysis.figures.settings import own_settings
 from analysis.figures.shapes import LEVEL_COLOURS, draw_anatomy
 from atlas.data.subject import LEVELS
 from atlas.shape.scheme import Anatomy, block_name
@@ -41,6 +42,7 @@ BESIDE_FOREST_IN = 2.1
 REACH_SD = np.sqrt(stats.chi2.ppf(0.95, 2))
 
 
+@own_settings()
 def profile_figure(
     profiles: pd.DataFrame,
     labels: Mapping[str, str],
@@ -82,6 +84,7 @@ def profile_figure(
     return written(figure, title, f"{text} {bands}", notice)
 
 
+@own_settings()
 def segment_figure(
     segments: pd.DataFrame,
     measures: pd.DataFrame,
@@ -102,6 +105,7 @@ def segment_figure(
     return written(figure, title, said, notice)
 
 
+@own_settings()
 def sides_figure(
     measures: pd.DataFrame,
     labels: Mapping[str, str],
@@ -128,6 +132,7 @@ def sides_figure(
     return written(figure, title, said, notice)
 
 
+@own_settings()
 def effects_figure(
     differences: pd.DataFrame,
     labels: Mapping[str, str],
@@ -150,6 +155,7 @@ def effects_figure(
     return written(figure, title, said, notice)
 
 
+@own_settings()
 def ellipsoid_figure(atlas: Atlas, *, title: str, text: str, notice: str = "") -> Figure:
     """Where begins and ganglia lie: 95 % ellipses over the mean, from the front and the side."""
     model, points = atlas.model, atlas.alignment.points

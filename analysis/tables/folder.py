@@ -12,7 +12,7 @@ from typing import Any
 from analysis.morphometry import MEASURES
 from analysis.tables.collection import Collection, NamedTable, collect_tables
 from analysis.tables.layouts import Group
-from analysis.tables.markup import escape_markdown, latex_document
+from analysis.tables.markup import latex_document
 from analysis.tables.page import all_tables_page
 from analysis.tables.paper import Paper, paper_table
 from analysis.tables.rounding import RULE
@@ -20,6 +20,7 @@ from analysis.tables.sources import Source, read_source
 from analysis.tables.typeset import check_formats, write_table
 from atlas.files import write_file
 from atlas.json_text import json_text
+from atlas.plain_text import escape_markdown
 from atlas.provenance import ATTRIBUTION, DISCLAIMER
 from atlas.results import Claim, claim_folder, new_folder
 from atlas.stages import Stage, quiet
@@ -121,13 +122,14 @@ def readme(found: Collection, source: Source, *, formats: tuple[str, ...]) -> st
     lines = [
         f"# {TITLE}",
         "",
-        f"{group.said} LPS, mm.",
+        f"{escape_markdown(group.said)} LPS, mm.",
         "",
-        f"Cohort: {group.notice or 'annotated images'}.",
+        f"Cohort: {escape_markdown(group.notice or 'annotated images')}.",
         "",
         f"Formats: {', '.join(formats)}.",
         "Tidy tables (CSV, Parquet) hold every column and end with `cohort`; CSV has six",
-        "significant digits.  Long tables are not typeset.",
+        "significant digits.  Long tables are not typeset.  A text in CSV that a spreadsheet would",
+        "take for a formula has an apostrophe before it.",
         RULE,
         "",
         *[f"- {escape_markdown(line)}" for line in _remarks(source, found)],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
-import re
-
 import pandas as pd
 
 from analysis.tables.paper import Paper
 from analysis.tables.rounding import EN_DASH, MINUS_SIGN
+from atlas.display import AS_TEXT
+from atlas.plain_text import escape_markdown, html_text, one_line
 
 # What pdflatex does not take as it stands.
 TEX_SIGNS = {
@@ -28,6 +27,13 @@ TEX_SIGNS = {
     "…": r"\dots{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "`": r"\textasciigrave{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    # A row that begins with one would give an option to the end of the row above.
+    **{sign: f"{{{sign}}}" for sign in "[]*"},
 }
 TEX_HEAD = r"""\documentclass[9pt,a4paper]{extarticle}
 \usepackage[utf8]{inputenc}
@@ -39,7 +45,10 @@ TEX_HEAD = r"""\documentclass[9pt,a4paper]{extarticle}
 \begin{document}
 \footnotesize
 """
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~&$])")
+# What pdflatex knows with T1 and textcomp beside ASCII; another letter would end it.
+TEX_LETTERS = frozenset(map(chr, range(0xA1, 0x100))) | frozenset(
+    "ĂăĄąĆćČčĎďĐđĘęĚěĞğİıĹĺĽľŁłŃńŇňŊŋŐőŒœŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž"
+)
 
 
 def as_markdown(paper: Paper) -> str:
@@ -73,27 +82,16 @@ def latex_document(papers: list[Paper]) -> str:
 
 def as_html(paper: Paper) -> str:
     """The table as an HTML element with its caption, an anchor and no style of its own."""
-    head = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in paper.cells.columns)
+    head = "".join(f'<th scope="col">{html_text(h)}</th>' for h in paper.cells.columns)
     rows = "\n".join(
-        "<tr>" + "".join(f"<td>{html.escape(v)}</td>" for v in row) + "</tr>"
+        "<tr>" + "".join(f"<td>{html_text(v)}</td>" for v in row) + "</tr>"
         for row in paper.cells.to_numpy()
     )
     return (
-        f'<div class="wide"><table id="{html.escape(paper.name)}">\n'
-        f"<caption>{html.escape(paper.said)}</caption>\n"
+        f'<div class="wide {AS_TEXT}"><table id="{html_text(paper.name)}">\n'
+        f"<caption>{html_text(paper.said)}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n"
     )
-
-
-def escape_markdown(text: str) -> str:
-    r"""Text that no Markdown reader takes for markup, in one line.
-
-    Examples
-    --------
-    >>> print(escape_markdown("a_b|<script>"))
-    a\_b\|\<script\>
-    """
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
 def escape_latex(text: str) -> str:
@@ -104,11 +102,13 @@ def escape_latex(text: str) -> str:
     >>> escape_latex("a_b% −1")
     'a\\_b\\% $-$1'
     """
-    signs = {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        **{c: f"\\{c}" for c in "&%$#_{}"},
-        **TEX_SIGNS,
-    }
-    return "".join(signs.get(c, c) for c in " ".join(text.split()))
+    line = one_line(text)
+    # Two hyphens would be printed as one dash.
+    pairs = zip(line, line[1:] + " ", strict=True)
+    return "".join("-{}" if c == after == "-" else _tex_sign(c) for c, after in pairs)
+
+
+def _tex_sign(sign: str) -> str:
+    if sign in TEX_SIGNS:
+        return TEX_SIGNS[sign]
+    return sign if sign.isascii() or sign in TEX_LETTERS else f"U+{ord(sign):04X}"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.columns import Columns
+from atlas.plain_text import csv_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +37,9 @@ def tidy_csv(table: pd.DataFrame | Columns) -> str:
     Returns
     -------
     str
-        The text that ``DataFrame.to_csv`` gives.  It asks of every number by itself whether it is
-        missing; a landmark table has 100,000 of them.
+        The text that ``DataFrame.to_csv`` gives, but that no text in it is a formula to a
+        spreadsheet (:func:`atlas.plain_text.csv_cell`).  pandas asks of every number by itself
+        whether it is missing; a landmark table has 100,000 of them.
 
     Examples
     --------
@@ -88,7 +90,8 @@ def _numbers(values: np.ndarray) -> list[str]:
 
 
 def _field(value: Any) -> str:
-    """One value, in quotation marks where CSV needs them."""
+    """One value, no formula, in quotation marks where CSV needs them."""
+    value = csv_cell(value)
     if type(value) is str and not QUOTED.search(value):
         return value
     if type(value) is int:

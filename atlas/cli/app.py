@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import errno
+import logging
+import os
 import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from atlas.cli.terminal import as_markup, open_console, say, take_any_text
 from atlas.errors import AtlasError, MachineError
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from atlas.surroundings import FOREIGN, own_plotting
 
 
 class Exit(IntEnum):
@@ -43,7 +46,9 @@ class Application(typer.Typer):
     """The application, which says in one line why it could not finish."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run a command; whatever happens on the way has its exit code."""
+        """Run a command, apart from the surroundings; whatever happens has its exit code."""
+        take_any_text()
+        leave_surroundings()
         with _signals():
             try:
                 return super().__call__(*args, **kwargs)
@@ -59,6 +64,30 @@ class Application(typer.Typer):
             except Exception:
                 traceback.print_exc()
                 sys.exit(_said(f"this is a defect of the program: {AS_IT_WAS}", Exit.DEFECT))
+
+
+def leave_surroundings() -> None:
+    """Take no settings of other programs along; end where the current folder is gone."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        say(
+            f"atlas: current folder: expected one that is there, got none ({error.strerror}); "
+            "change into another with cd",
+            err=True,
+        )
+        raise SystemExit(Exit.BAD_INPUT) from None
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    os.environ.update(own_plotting())
+    # Where matplotlib keeps its list of fonts is nothing to tell of.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    if sys.warnoptions:
+        # Meant for the user's own programs: a warning of a library would end the command.
+        sys.warnoptions.clear()
+        warnings.resetwarnings()
+        for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", kind)
 
 
 app = Application(
@@ -86,7 +115,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except AtlasError as error:
-        typer.echo(f"atlas: {error}", err=True)
+        say(f"atlas: {error}", err=True)
         raise typer.Exit(_code_of(error)) from None
 
 
@@ -95,7 +124,7 @@ def _code_of(error: AtlasError) -> Exit:
 
 
 def _said(text: str, code: int) -> int:
-    typer.echo(f"atlas: {text}", err=True)
+    say(f"atlas: {text}", err=True)
     return int(code)
 
 
@@ -137,8 +166,6 @@ def _signals() -> Iterator[None]:
 
 def refuse_idle(option: str, needs: str, *, given: bool, used: bool) -> None:
     """Refuse an option that would change nothing: AtlasError says what it goes together with."""
-    from atlas.errors import AtlasError
-
     if given and not used:
         raise AtlasError(f"{option}: expected it together with {needs}; else it changes nothing")
 
@@ -153,19 +180,9 @@ def progress() -> Iterator[Callable[[str], None]]:
     with console.status("") as status:
 
         def stage(name: str) -> None:
-            status.update(f"{name} …")
+            status.update(f"{as_markup(name)} …")
 
         yield stage
-
-
-def open_console(*, stderr: bool = False) -> Console:
-    """A console on standard output, or on standard error."""
-    from rich.console import Console
-
-    # A pipe has no width of its own: give tables the room they need instead of cutting them.
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else PIPE_WIDTH
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=width)
 
 
 @app.callback(invoke_without_command=True)
@@ -176,5 +193,5 @@ def main(
     if version:
         from atlas import __version__
 
-        typer.echo(f"atlas {__version__}")
+        say(f"atlas {__version__}")
         raise typer.Exit(Exit.DONE)

@@ -9,6 +9,7 @@ import typer
 
 from atlas.cli.app import Force, app, plain_errors, progress
 from atlas.cli.show import print_atlas, print_model_findings
+from atlas.cli.terminal import say
 
 Origin = Annotated[str, typer.Option(help="Depth counted from: dura-apex or conus.")]
 Anchor = Annotated[
@@ -85,4 +86,4 @@ def build(
         )
     print_atlas(result)
     print_model_findings(result)
-    typer.echo(f"written to {out}")
+    say(f"written to {out}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas.cli.app import Exit, Force, app, open_console, plain_errors
+from atlas.cli.app import Exit, Force, app, plain_errors
+from atlas.cli.terminal import as_markup, open_console, print_table, say
 
 if TYPE_CHECKING:
     from atlas.data.dataset import Dataset
@@ -48,7 +50,7 @@ def check(
         if claim is not None:
             write_check_report(dataset, findings, claim)
         if as_json:
-            typer.echo(json.dumps(_check_document(dataset, findings), indent=2))
+            say(json.dumps(_check_document(dataset, findings), indent=2))
         else:
             _print_check(dataset, findings)
         worst = max((f.severity for f in findings), default=Severity.NOTE)
@@ -90,36 +92,30 @@ def _check_document(dataset: Dataset, findings: tuple[Finding, ...]) -> dict[str
 
 
 def _print_check(dataset: Dataset, findings: tuple[Finding, ...]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
     from atlas.data.subject import Severity
 
     console = open_console()
-    table = Table(title=escape(f"{dataset.root}"), title_justify="left")
-    table.add_column("subject", no_wrap=True)
-    headings = ("dura", "cord", "roots", "ganglia", "points")
-    for heading in (*headings, "spacing mm", "dura mm", "cord mm", "warnings"):
-        table.add_column(heading, justify="right")
-    for s in dataset.subjects:
-        counts = (len(s.dura), len(s.cord), len(s.roots), len(s.ganglia), s.n_points)
-        own = sum(f.subject == s.id and f.severity > Severity.NOTE for f in findings)
-        table.add_row(
-            escape(s.id),
-            *map(str, counts),
-            f"{s.spacing_mm:.1f}",
-            f"{s.dura_extent_mm:.1f}",
-            f"{s.cord_extent_mm:.1f}",
-            str(own or "–"),
+    counted = Counter(f.subject for f in findings if f.severity > Severity.NOTE)
+    headings = ("subject", "dura", "cord", "roots", "ganglia", "points")
+    rows = [
+        (
+            s.id,
+            *(len(s.dura), len(s.cord), len(s.roots), len(s.ganglia), s.n_points),
+            *(f"{mm:.1f}" for mm in (s.spacing_mm, s.dura_extent_mm, s.cord_extent_mm)),
+            counted[s.id] or "–",
         )
-    console.print(table)
+        for s in dataset.subjects
+    ]
+    print_table(
+        console, dataset.root, (*headings, "spacing mm", "dura mm", "cord mm", "warnings"), rows
+    )
     if dataset.notice:
-        console.print(escape(dataset.notice), style="italic")
+        console.print(as_markup(dataset.notice), style="italic")
     styles = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
     for finding in sorted(findings, key=lambda f: (-f.severity, f.subject)):
         word = finding.severity.name.lower()
         console.print(
-            f"[{styles[finding.severity]}]{word:8}[/] {finding.rule}  {escape(str(finding))}"
+            f"[{styles[finding.severity]}]{word:8}[/] {finding.rule}  {as_markup(str(finding))}"
         )
     totals = [sum(f.severity is s for f in findings) for s in reversed(Severity)]
     console.print("{} errors, {} warnings, {} notes".format(*totals))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.app import Exit, Force, app, open_console, plain_errors, progress
+from atlas.cli.app import Exit, Force, app, plain_errors, progress
+from atlas.cli.terminal import open_console, print_table, say
 
 if TYPE_CHECKING:
     from atlas.compare import Comparison
@@ -31,26 +32,24 @@ def compare(
         found, lost = compare_dataset(dataset, models, out, force=force, stage=stage)
     _print_comparisons(found)
     for line in lost:
-        typer.echo(f"not compared: {line}")
-    typer.echo(f"Radii of our roots are assumed (0.5 mm). Written to {out}")
+        say(f"not compared: {line}")
+    say(f"Radii of our roots are assumed (0.5 mm). Written to {out}")
     raise typer.Exit(Exit.FINDINGS if lost else Exit.DONE)
 
 
 def _print_comparisons(found: Sequence[Comparison]) -> None:
-    from rich.table import Table
-
-    table = Table(title="Distance, mm: mean, RMS, 95 %, max", title_justify="left")
-    for name in ("subject", "structure"):
-        table.add_column(name, no_wrap=True)
-    for name in ("ours to theirs", "theirs to ours", "ours mm³", "theirs mm³"):
-        table.add_column(name, justify="right")
+    rows = []
     for c in found:
         ways = (c.ours_to_theirs_mm, c.theirs_to_ours_mm)
         volumes = (c.volume_ours_mm3, c.volume_theirs_mm3)
-        table.add_row(
-            c.subject,
-            c.structure,
-            *("  ".join(f"{d:.2f}" for d in way) for way in ways),
-            *("open" if v != v else f"{v:.0f}" for v in volumes),  # noqa: PLR0124
+        rows.append(
+            (
+                c.subject,
+                c.structure,
+                *("  ".join(f"{d:.2f}" for d in way) for way in ways),
+                *("open" if v != v else f"{v:.0f}" for v in volumes),  # noqa: PLR0124
+            )
         )
-    open_console().print(table)
+    headings = ("ours to theirs", "theirs to ours", "ours mm³", "theirs mm³")
+    title = "Distance, mm: mean, RMS, 95 %, max"
+    print_table(open_console(), title, ("subject", "structure", *headings), rows, names=2)

@@ -9,6 +9,7 @@ import typer
 
 from atlas.cli.app import Force, app, plain_errors, progress
 from atlas.cli.show import print_atlas, print_model_findings
+from atlas.cli.terminal import say
 
 
 @app.command()
@@ -24,7 +25,7 @@ def demo(
         result = build_demo(out, seed=seed, force=force, stage=stage)
     print_atlas(result)
     print_model_findings(result)
-    typer.echo(
+    say(
         f"""
 Made in {out}:
   cohort/                14 subjects in the layout of the published archive

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from atlas.cli.app import Force, app, plain_errors, progress
+from atlas.cli.terminal import say
 
 
 @app.command()
@@ -26,4 +27,4 @@ def evaluate(
         from atlas.reports import evaluate as evaluate_folder
 
         evaluate_folder(model, dataset, out, force=force, stage=stage)
-    typer.echo(f"written to {out}")
+    say(f"written to {out}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from atlas.cli.app import Force, app, plain_errors
+from atlas.cli.terminal import say
 
 
 @app.command()
@@ -24,4 +25,4 @@ def export(
 
         claim = claim_export(out, to, inputs=(model,), force=force)
         export_atlas(load_atlas(model), to, claim)
-    typer.echo(f"written to {out}")
+    say(f"written to {out}")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.app import app, open_console, plain_errors
+from atlas.cli.app import app, plain_errors
+from atlas.cli.terminal import as_markup, open_console, say
 
 if TYPE_CHECKING:
     from atlas.data.remote.fetching import Fetched
@@ -51,10 +52,10 @@ def fetch(
             progress=progress,
         )
     for result in results:
-        typer.echo(_line(result))
+        say(_line(result))
     _print_licence(results)
     if (folder / "markers").is_dir():
-        typer.echo(f"\nNext: atlas check {folder}, then atlas build {folder} -o OUT")
+        say(f"\nNext: atlas check {folder}, then atlas build {folder} -o OUT")
 
 
 def _named(text: str) -> list[str]:
@@ -76,15 +77,15 @@ def _line(result: Fetched) -> str:
 
 
 def _print_licence(results: Sequence[Fetched]) -> None:
-    typer.echo("")
+    say("")
     sources = {r.source.get("doi"): r.source for r in results}
     for source in sources.values():
-        typer.echo(
+        say(
             f"{source.get('title')} (version {source.get('version')}), doi {source.get('doi')}, "
             f"licence {source.get('licence')} {source.get('licence_url')}"
         )
     cited = dict.fromkeys(str(r.source.get("cite")) for r in results)
-    typer.echo("Cite these, and: " + "; ".join(cited) + ".")
+    say("Cite these, and: " + "; ".join(cited) + ".")
 
 
 @contextmanager
@@ -116,7 +117,7 @@ def _watched() -> Iterator[Callable[[str, int, int], None]]:
         def progress(name: str, done: int, total: int) -> None:
             if name not in tasks:
                 # What an earlier call left is no speed of this one.
-                tasks[name] = bars.add_task(name, completed=done, total=total)
+                tasks[name] = bars.add_task(as_markup(name), completed=done, total=total)
             bars.update(tasks[name], completed=done, total=total)
 
         yield progress

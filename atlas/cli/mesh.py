@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atlas.cli.app import Force, app, plain_errors, progress, refuse_idle
+from atlas.cli.terminal import say
 
 if TYPE_CHECKING:
     from atlas.mesh_files import MeshOptions
@@ -71,8 +72,8 @@ def mesh(
         )
         stage("writing meshes")
         files = write_shape(shape, claim, options)
-    typer.echo(f"{shape.name}: {len(files)} files, LPS mm. {shape.notice}.")
-    typer.echo(f"Radii of roots are assumed ({radius} mm). Written to {out}")
+    say(f"{shape.name}: {len(files)} files, LPS mm. {shape.notice}.")
+    say(f"Radii of roots are assumed ({radius} mm). Written to {out}")
 
 
 def _options(

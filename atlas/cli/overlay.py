@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from atlas.cli.app import Force, app, plain_errors
+from atlas.cli.terminal import say
 
 OVERLAYS = "atlas.overlays"
 
@@ -51,8 +52,8 @@ def overlay(
                 force=force,
             )
     for line in lost:
-        typer.echo(line)
-    typer.echo(f"written to {out}")
+        say(line)
+    say(f"written to {out}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

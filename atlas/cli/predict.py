@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.app import Force, app, open_console, plain_errors, progress
+from atlas.cli.app import Force, app, plain_errors, progress
+from atlas.cli.terminal import as_markup, open_console, print_table, say
 
 if TYPE_CHECKING:
     from atlas.prediction.calibration import Predictor
@@ -49,7 +50,7 @@ def predict(
         write_prediction(atlas, prediction, predictor, claim)
         rows = root_predictions(prediction, predictor)
     _print_prediction(atlas, predictor, rows)
-    typer.echo(f"written to {out}")
+    say(f"written to {out}")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -57,12 +58,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _print_prediction(atlas: Atlas, predictor: Predictor, rows: list[RootPrediction]) -> None:
-    from rich.table import Table
-
     console = open_console()
-    table = Table("root", title="predicted roots; ± held 95 % of what was left out")
-    for heading in ("begin mm", "±", "angle °", "±", "ganglion mm", "±"):
-        table.add_column(heading, justify="right")
+    table = []
     for row in rows:
         numbers = (
             row.begin_below_apex_mm,
@@ -72,14 +69,16 @@ def _print_prediction(atlas: Atlas, predictor: Predictor, rows: list[RootPredict
             row.ganglion_below_apex_mm,
             row.ganglion_radius_mm,
         )
-        table.add_row(f"{row.key.level} {row.key.side}", *(f"{v:.1f}" for v in numbers))
-    console.print(table)
+        table.append((f"{row.key.level} {row.key.side}", *(f"{v:.1f}" for v in numbers)))
+    headings = ("root", "begin mm", "±", "angle °", "±", "ganglion mm", "±")
+    print_table(console, "predicted roots; ± held 95 % of what was left out", headings, table)
+    given = as_markup(", ".join(predictor.given))
     better = "better" if predictor.error_mm < predictor.baseline_mm else "NO better"
     console.print(
         f"left out in turn, n = {predictor.n_subjects}: error {predictor.error_mm:.1f} mm RMS from "
-        f"{', '.join(predictor.given)}; mean shape {predictor.baseline_mm:.1f} mm: {better} "
+        f"{given}; mean shape {predictor.baseline_mm:.1f} mm: {better} "
         f"than the mean shape ({predictor.n_modes} modes, {predictor.noise_mm:g} mm noise, chosen "
         "on the same subjects, which flatters it: `atlas evaluate` chooses anew for each)"
     )
     if atlas.provenance.get("notice"):
-        console.print(f"atlas {atlas.provenance['notice']}", style="italic")
+        console.print(f"atlas {as_markup(atlas.provenance['notice'])}", style="italic")

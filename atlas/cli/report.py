@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from atlas.cli.app import Force, app, plain_errors, progress
+from atlas.cli.terminal import say
 
 
 @app.command()
@@ -26,4 +27,4 @@ def report(
         from atlas.reports import report as report_folder
 
         report_folder(model, out, only=only or (), force=force, stage=stage)
-    typer.echo(f"written to {out}; open {out}/index.html")
+    say(f"written to {out}; open {out}/index.html")

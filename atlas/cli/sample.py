@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.app import Force, app, open_console, plain_errors, refuse_idle
+from atlas.cli.app import Force, app, plain_errors, refuse_idle
+from atlas.cli.terminal import open_console, say
 
 # Share of the population within which draws lie unless told otherwise.
 COVERAGE = 0.99
@@ -109,7 +110,7 @@ def sample(
         )
         write_cohort(model, recipe, out, options, force=force, progress=progress)
     _print_acceptance(out)
-    typer.echo(f"written to {out}")
+    say(f"written to {out}")
 
 
 def _coverage(text: str | None, truncate_sd: float | None) -> float | None:
@@ -137,7 +138,7 @@ def _print_acceptance(out: Path) -> None:
     lines = (out / "README.md").read_text("utf-8").splitlines()
     for line in lines[2 : lines.index("## samples.csv")]:
         if line:
-            typer.echo(line)
+            say(line)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.app import app, open_console, plain_errors
+from atlas.cli.app import app, plain_errors
+from atlas.cli.terminal import as_markup, open_console, print_table
 
 if TYPE_CHECKING:
     from atlas.store import Atlas
@@ -31,9 +32,6 @@ def show(
 
 def print_atlas(atlas: Atlas) -> None:
     """Print what an atlas is made of, and its first modes."""
-    from rich.markup import escape
-    from rich.table import Table
-
     console = open_console()
     model, alignment, origin = atlas.model, atlas.alignment, atlas.provenance
     state = "converged" if alignment.converged else "NOT converged"
@@ -54,19 +52,13 @@ def print_atlas(atlas: Atlas) -> None:
         "note": origin.get("disclaimer", ""),
     }
     for name, text in lines.items():
-        console.print(f"[bold]{name:10}[/] {escape(text)}")
-    table = Table("mode", title="modes of variation", title_justify="left")
-    for heading in ("SD mm", "share %", "cumulative %"):
-        table.add_column(heading, justify="right")
+        console.print(f"[bold]{name:10}[/] {as_markup(text)}")
     shares = 100 * model.explained
-    for k in range(min(8, model.n_modes)):
-        table.add_row(
-            str(k + 1),
-            f"{model.variance[k] ** 0.5:.1f}",
-            f"{shares[k]:.1f}",
-            f"{shares[: k + 1].sum():.1f}",
-        )
-    console.print(table)
+    rows = [
+        (k + 1, *(f"{v:.1f}" for v in (model.variance[k] ** 0.5, shares[k], shares[: k + 1].sum())))
+        for k in range(min(8, model.n_modes))
+    ]
+    print_table(console, "modes of variation", ("mode", "SD mm", "share %", "cumulative %"), rows)
 
 
 def _named(subject_ids: tuple[str, ...]) -> str:
@@ -78,12 +70,10 @@ def _named(subject_ids: tuple[str, ...]) -> str:
 
 def print_model_findings(atlas: Atlas) -> None:
     """Findings about the model itself; those about subjects are what `atlas check` is for."""
-    from rich.markup import escape
-
     console = open_console()
     for finding in atlas.provenance["findings"]:
         if finding["severity"] == "warning" and not finding["subject"]:
             console.print(
-                f"[yellow]warning[/] {finding['rule']}  "
-                f"{escape(finding['place'])}: {escape(finding['message'])}"
+                f"[yellow]warning[/] {as_markup(finding['rule'])}  "
+                f"{as_markup(finding['place'])}: {as_markup(finding['message'])}"
             )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from atlas.cli.app import Force, app, plain_errors, progress
+from atlas.cli.terminal import say
 
 TABLES = "atlas.tables"
 
@@ -43,5 +44,5 @@ def tables(
                 stage=stage,
             )
     for line in lost:
-        typer.echo(f"not among the tables: {line}")
-    typer.echo(f"written to {out}")
+        say(f"not among the tables: {line}")
+    say(f"written to {out}")

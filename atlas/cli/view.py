@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from atlas.cli.app import Force, app, plain_errors, progress
+from atlas.cli.terminal import say
 
 
 @app.command()
@@ -33,7 +34,7 @@ def view(
         stage("writing the page")
         path = write_explorer(atlas, claim)
     size = path.stat().st_size / 1e6
-    typer.echo(f"{path}: {size:.1f} MB, opens from disk. Shapes in it are generated, not imaged.")
+    say(f"{path}: {size:.1f} MB, opens from disk. Shapes in it are generated, not imaged.")
     if show:
         import webbrowser
 

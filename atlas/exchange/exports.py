@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from atlas.errors import AtlasError
 from atlas.exchange.interchange import Marginal, marginal, noise_variance, write_models
 from atlas.files import hdf5_file, write_file
 from atlas.json_text import json_text
+from atlas.plain_text import csv_text
 from atlas.results import Claim, claim_file, claim_folder, new_folder, new_result_file
 from atlas.store import Atlas
 
@@ -248,10 +247,7 @@ def _labelled(labels: Iterable[str], values: np.ndarray) -> Iterator[list[Any]]:
 
 
 def _table(path: Path, rows: Iterable[Iterable[Any]]) -> None:
-    stream = io.StringIO()
-    # The csv module writes the shortest text that reads back to the same float.
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    write_file(path, stream.getvalue())
+    write_file(path, csv_text(rows))
 
 
 def _json(path: Path, document: object) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,8 @@ from typing import Any
 from atlas.explorer.content import ExplorerOptions, page_content
 from atlas.explorer.packing import ELEMENT, script_json
 from atlas.explorer.three_library import ThreeLibrary, installed_three
+from atlas.pages import content_policy
+from atlas.plain_text import html_text
 from atlas.results import Claim, claim_file, signature, write_result_file
 from atlas.store import Atlas
 
@@ -95,9 +94,9 @@ def explorer_page(atlas: Atlas, options: ExplorerOptions | None = None) -> str:
     three = installed_three()
     style, script = source_of("explorer.css"), page_script()
     words = _words(content, three)
-    texts = {name: escape(str(text)) for name, text in words.items()}
+    texts = {name: html_text(text) for name, text in words.items()}
     texts |= {
-        "policy": _policy(scripts=(three.source, script), style=style),
+        "policy": content_policy(styles=[style], scripts=[three.source, script]),
         "style": style,
         "three": three.source,
         "script": script,
@@ -131,19 +130,6 @@ def _words(content: Mapping[str, Any], three: ThreeLibrary) -> dict[str, object]
 def source_of(name: str) -> str:
     """Text of a file of the page that stands beside this module."""
     return files("atlas.explorer").joinpath(name).read_text("utf-8")
-
-
-def _policy(*, scripts: tuple[str, ...], style: str) -> str:
-    allowed = " ".join(_hash(script) for script in scripts)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 def _filled(template: str, texts: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from atlas.large.in_turn import in_turn
 from atlas.large.landmark_file import DiskGroup, LandmarkFile, blocks
 from atlas.large.memory import BLOCK_SHARE, LEAST_BYTES, PROGRAM_BYTES, Budget, subject_bytes
-from atlas.large.workers import Workers, WorkersError, read_and_work
+from atlas.large.workers import Workers, WorkersError, check_main_guard, read_and_work
 from atlas.shape.group import Block, Group, parts
 from atlas.shape.scheme import LandmarkScheme
 
@@ -186,6 +186,7 @@ def cluster(scheduler: str, budget: Budget, *, count: int = 2) -> Iterator[Worke
             f"scheduler {scheduler}: expected Dask, which is not installed; {INSTALL}"
         ) from None
     if scheduler == "local":
+        check_main_guard()
         share = Budget(max(budget.total // (count + 1), LEAST_BYTES))
         with (
             LocalCluster(

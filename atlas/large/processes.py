@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from atlas.large.in_turn import in_turn
 from atlas.large.landmark_file import DiskGroup, LandmarkFile, blocks
 from atlas.large.memory import LEAST_BYTES, Budget
-from atlas.large.workers import Workers, WorkersError, read_and_work
+from atlas.large.workers import UNGUARDED, Workers, WorkersError, check_main_guard, read_and_work
 from atlas.shape.group import Group, parts
 from atlas.threads import one_thread_from_now_on
 
@@ -106,6 +106,7 @@ def processes(count: int, budget: Budget) -> Iterator[Workers]:
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
+    check_main_guard()
     each = Budget(max(budget.total // (count + 1), LEAST_BYTES))
     with (
         tempfile.TemporaryDirectory(prefix="atlas-") as place,
@@ -113,6 +114,11 @@ def processes(count: int, budget: Budget) -> Iterator[Workers]:
             count, mp_context=get_context("spawn"), initializer=one_thread_from_now_on
         ) as executor,
     ):
+        try:
+            executor.submit(int).result()
+        except BrokenProcessPool:
+            # Before there was any work: it was the script that the worker could not load.
+            raise WorkersError(UNGUARDED) from None
         try:
             yield Processes(executor, each, count, Path(place))
         except BrokenProcessPool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import current_process
 from typing import Any, Protocol, TypeVar
 
 from atlas.errors import AtlasError
 from atlas.large.landmark_file import DiskGroup, LandmarkFile
 from atlas.large.memory import Budget
 from atlas.shape.group import Block, Group
+from atlas.surroundings import main_is_guarded
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -17,6 +19,25 @@ Outcome = TypeVar("Outcome")
 
 class WorkersError(AtlasError):
     """Workers that cannot be had; the text says expected, got and what to do."""
+
+
+UNGUARDED = (
+    "workers: expected a script that workers can load, got one that begins its work as it is "
+    'loaded, and so in every worker; put the work under `if __name__ == "__main__":`, or take '
+    "workers=1"
+)
+
+
+def check_main_guard() -> None:
+    """Refuse to start workers that would run the whole script they were started from.
+
+    Raises
+    ------
+    WorkersError
+        The script has no ``if __name__ == "__main__":``, or this is a worker that just loads it.
+    """
+    if getattr(current_process(), "_inheriting", False) or not main_is_guarded():
+        raise WorkersError(UNGUARDED)
 
 
 class Workers(Protocol):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from atlas.json_text import json_text
 from atlas.mesh.formats import write_surfaces
 from atlas.mesh.mesh_layout import mesh_layout
 from atlas.mesh.surfaces import surfaces
+from atlas.plain_text import csv_text
 from atlas.prediction.calibration import LEVELS, Predictor
 from atlas.prediction.predicting import Prediction
 from atlas.prediction.roots import root_measures
@@ -113,27 +112,23 @@ def _provenance(
 
 
 def _intervals(prediction: Prediction, notice: str) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
     radii = [f"radius_{100 * level:.0f}_mm" for level in LEVELS]
-    table.writerow(["landmark", "seen", "x_mm", "y_mm", "z_mm", *radii, "notice"])
+    rows: list[list[object]] = [["landmark", "seen", "x_mm", "y_mm", "z_mm", *radii, "notice"]]
     for i, name in enumerate(prediction.posterior.scheme.names):
         numbers = [*prediction.points[i]]
         numbers += [prediction.radius_mm[level][i] for level in LEVELS]
         row = [f"{v:.4f}" for v in numbers]
-        table.writerow([name, int(prediction.seen[i]), *row, notice])
-    return text.getvalue()
+        rows.append([name, int(prediction.seen[i]), *row, notice])
+    return csv_text(rows)
 
 
 def _roots(rows: list[RootPrediction], notice: str) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
     numbers = [f for f in RootPrediction.__dataclass_fields__ if f not in ("key", "seen")]
-    table.writerow(["level", "side", "seen", *numbers, "notice"])
+    table: list[list[object]] = [["level", "side", "seen", *numbers, "notice"]]
     for row in rows:
         values = [f"{getattr(row, name):.2f}" for name in numbers]
-        table.writerow([*row.key, int(row.seen), *values, notice])
-    return text.getvalue()
+        table.append([*row.key, int(row.seen), *values, notice])
+    return csv_text(table)
 
 
 def _write_cloud(prediction: Prediction, path: Path) -> None:

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from importlib.metadata import version
+from multiprocessing import get_start_method
 from pathlib import Path
 from typing import Any
 
 from atlas.files import OutputError, write_file
 from atlas.json_text import json_text
+from atlas.large.workers import check_main_guard
 from atlas.mesh.formats.writing import known_formats
 from atlas.results import Claim, claim_folder
 from atlas.sampling.making import WORK, CohortOptions, Maker, notice_of, record_path
@@ -141,6 +143,8 @@ def _make(maker: Maker, runs: list[tuple[int, int]], n: int, progress: Progress)
             done += last - first
             progress(done, n)
         return
+    if get_start_method() != "fork":
+        check_main_guard()
     with ProcessPoolExecutor(
         min(maker.options.workers, len(runs)),
         initializer=_begin_work,

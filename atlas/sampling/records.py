@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from atlas.json_values import JsonError, parse_json, value_as
+from atlas.plain_text import csv_text
 from atlas.sampling.designs import SamplingError
 from atlas.sampling.drawing import LIMITS, Plan
 
@@ -162,11 +161,9 @@ def samples_csv(records: Iterable[Record], *, n: int, seed: int, notice: str) ->
     shift_<axis>_mm``, every measure, and ``notice``.
     """
     rows = list(records)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
     first = rows[0]
     names = list(dict.fromkeys(name for row in rows for name in row.measures))
-    table.writerow(
+    table: list[list[object]] = [
         [
             *("id", "seed", "accepted", "attempts", "broken_rules", "repaired_mm"),
             *(f"score_{k + 1}_sd" for k in range(len(first.scores))),
@@ -175,11 +172,11 @@ def samples_csv(records: Iterable[Record], *, n: int, seed: int, notice: str) ->
             *names,
             "notice",
         ]
-    )
+    ]
     for row in rows:
         numbers = [*row.scores, *row.turn_deg, *row.shift_mm]
         numbers += [row.measures.get(name, np.nan) for name in names]
-        table.writerow(
+        table.append(
             [
                 sample_id(row.index, n),
                 seed,
@@ -191,7 +188,7 @@ def samples_csv(records: Iterable[Record], *, n: int, seed: int, notice: str) ->
                 notice,
             ]
         )
-    return text.getvalue()
+    return csv_text(table)
 
 
 def acceptance_rows(records: Iterable[Record], plan: Plan) -> list[dict[str, Any]]:

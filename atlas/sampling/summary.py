@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from atlas.files import write_file
+from atlas.plain_text import csv_text, escape_markdown
 from atlas.sampling.drawing import Plan
 from atlas.sampling.records import Record, acceptance_rows, samples_csv, shift_rows
 from atlas.store import Atlas
@@ -57,14 +56,10 @@ def write_summary(
 
 def _table(rows: Iterable[Mapping[str, Any]], notice: str) -> str:
     rows = list(rows)
-    text = io.StringIO()
-    if rows:
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow([*rows[0], "notice"])
-        for row in rows:
-            values = (f"{v:.6g}" if isinstance(v, float) else v for v in row.values())
-            table.writerow([*values, notice])
-    return text.getvalue()
+    if not rows:
+        return ""
+    cells = [[f"{v:.6g}" if isinstance(v, float) else v for v in row.values()] for row in rows]
+    return csv_text([[*rows[0], "notice"], *([*row, notice] for row in cells)])
 
 
 def _readme(
@@ -76,7 +71,7 @@ def _readme(
 ) -> str:
     rejected, source = acceptance[0], atlas.provenance
     text = _README.substitute(
-        notice=notice,
+        notice=escape_markdown(notice),
         accepted=sum(r.accepted for r in records),
         n=len(records),
         repaired=_repaired(records),
@@ -91,7 +86,9 @@ def _readme(
     for name, columns in COLUMNS.items():
         lines += ["", f"## {name}", "", "| column | says |", "|---|---|"]
         lines += [f"| {column} | {said} |" for column, said in columns.items()]
-    lines += ["", "## Source", "", source.get("attribution", ""), "", source.get("disclaimer", "")]
+    lines += ["", "## Source"]
+    for name in ("attribution", "disclaimer"):
+        lines += ["", escape_markdown(str(source.get(name, "")))]
     return text + "\n".join(lines) + "\n"
 
 

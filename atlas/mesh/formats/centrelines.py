@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from atlas.data.subject import ROOT_KEYS, RootKey
 from atlas.files import write_file
 from atlas.mesh.formats.statements import MeshFileError, statements
 from atlas.mesh.radii import ROOT_RADIUS_MM, RadiusOption, radii_by_level
+from atlas.plain_text import csv_text
 from atlas.shape.curves import arc_length
 from atlas.shape.scheme import Anatomy, Status, block_name
 
@@ -77,16 +76,14 @@ def write_centrelines_csv(
     MeshFileError
         A radius is not above 0 mm.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
+    table: list[list[object]] = [list(COLUMNS)]
     for line in _centrelines(anatomy, root_radius_mm):
         rows = zip(line.points, line.radii, line.lengths, line.status, strict=True)
         for i, (point, radius, length, status) in enumerate(rows):
             place = [_number(v) for v in point]
             numbers = [_number(radius), _number(length)]
-            table.writerow([block_name(line.key), i, *place, *numbers, status, notice])
-    return write_file(Path(path), text.getvalue())
+            table.append([block_name(line.key), i, *place, *numbers, status, notice])
+    return write_file(Path(path), csv_text(table))
 
 
 def write_swc(
