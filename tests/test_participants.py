@@ -7,7 +7,7 @@ import specimens
 from specimens import make_small_subject
 
 from atlas.data.dataset import read_dataset, survey_dataset
-from atlas.data.layout import FolderTree
+from atlas.data.file_trees import FolderTree
 from atlas.data.participants import read_participants
 from atlas.data.subject import Severity
 
