@@ -18,7 +18,6 @@ from atlas.data.reader import SubjectReader
 from atlas.data.subject import Finding, Severity, Subject, printable
 from atlas.data.unread import (
     ARCHIVES,
-    lies_in,
     listed_briefly,
     made_markers,
     repeated_spellings,
@@ -172,7 +171,8 @@ def _unusable(place: Path, message: str) -> DatasetError:
 def _survey(tree: FileTree, place: Path, *, root_name: str, optional: Collection[str]) -> Dataset:
     listing = tree.listing()
     made = made_markers(tree, listing.names)
-    names = [n for n in listing.names if not lies_in(n, made)]
+    listing = listing.without(made)
+    names = listing.names
     files = list(marker_files(names, root_name=root_name))
     if not files:
         raise DatasetError([*listing.problems, _no_marker_files(place, names)])

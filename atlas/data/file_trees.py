@@ -12,7 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +78,20 @@ class Listing:
     names: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
+
+    def without(self, folders: Collection[str]) -> Listing:
+        """What does not lie in some folders, at any depth."""
+        if not folders:
+            return self
+
+        def outside(name: str) -> bool:
+            return not any(name.startswith(f"{folder}/") for folder in folders)
+
+        return Listing(
+            list(filter(outside, self.names)),
+            list(filter(outside, self.folders)),
+            [problem for problem in self.problems if outside(problem.place)],
+        )
 
 
 class FileTree(Protocol):

@@ -96,7 +96,7 @@ def _tables(
     The prefix is empty where only the end of the name is not that of a table.
     """
     source = tree
-    if not any(TABLE.match(file_name(n)) for n in names):
+    if not any(_is_table(file_name(n)) for n in names):
         place = place.resolve()
         folders = (f / FOLDER for f in (place.parent, place.parent.parent))
         try:
@@ -117,6 +117,10 @@ def _tables(
             yield source, name, subject_id(match["subject"]), prefix
         elif len(own) <= LONGEST_NAME and (match := LIKE_TABLE.match(own)):
             yield source, name, subject_id(match["subject"]), ""
+
+
+def _is_table(own: str) -> bool:
+    return len(own) <= LONGEST_NAME and bool(TABLE.match(own) or LIKE_TABLE.match(own))
 
 
 Columns = dict[str, list[float]]

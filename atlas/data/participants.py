@@ -121,7 +121,7 @@ def is_missing(text: str) -> bool:
     text = text.strip().lower()
     if text.lstrip("+-") in MISSING:
         return True
-    return number(text) is None and re.fullmatch(r"[+-]?\d+\.?\d*e\+?\d+", text) is not None
+    return number(text) is None and re.fullmatch(r"[+-]?\d+(?:\.\d*)?e\+?\d+", text) is not None
 
 
 def _say_overlooked(names: Iterable[str], findings: list[Finding]) -> None:

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 import orjson
 
 from atlas.data.file_trees import FileTree
-from atlas.data.layout import SUBJECT, MarkerFile, file_name, subject_id, subject_in
+from atlas.data.layout import LONGEST_NAME, SUBJECT, MarkerFile, file_name, subject_id, subject_in
 from atlas.data.subject import Finding, Severity
 
 # Most names that one finding lists.
@@ -82,6 +82,8 @@ def unrecognised_files(names: Iterable[str], files: Iterable[MarkerFile]) -> lis
 def _is_overlooked(name: str, *, among_markers: bool) -> bool:
     """Whether a file that is not read may be an annotation, by its name."""
     own = file_name(name)
+    if len(own) > LONGEST_NAME:  # Only an archive has such a name; patterns would take long.
+        return True
     like_marker = LIKE_MARKER.match(own) is not None
     if OTHER_KINDS.fullmatch(own) or (TEXTS.fullmatch(own) and not like_marker):
         return False
@@ -132,8 +134,11 @@ def subjects_without_markers(
         packed = next((end for end in ARCHIVES if own.lower().endswith(end)), "")
         stem = own[: len(own) - len(packed)]
         if SUBJECT.match(stem) and not _known(stem, ids):
-            got = "an archive: unpack it" if packed else "a file, or a link that leads nowhere"
-            found.append(_without_markers(name, f"got {got}"))
+            if packed:
+                found.append(_without_markers(name, "got an archive"))
+            else:
+                got = "got a file, or a link that leads nowhere"
+                found.append(_without_markers(name, got, severity=Severity.ERROR))
     return found + _said_elsewhere(elsewhere)
 
 
@@ -141,9 +146,9 @@ def _known(own: str, ids: Collection[str]) -> bool:
     return SUBJECT.match(own) is not None and subject_id(own) in ids
 
 
-def _without_markers(place: str, got: str) -> Finding:
+def _without_markers(place: str, got: str, *, severity: Severity = Severity.WARNING) -> Finding:
     return Finding(
-        Severity.WARNING,
+        severity,
         "subject-without-markers",
         subject_in(place),
         place,
@@ -228,8 +233,3 @@ def said_of_results(made: dict[str, str]) -> list[Finding]:
         )
         for folder, command in sorted(made.items())
     ]
-
-
-def lies_in(name: str, folders: Collection[str]) -> bool:
-    """Whether a name lies in one of the folders, at any depth."""
-    return bool(folders) and any(name.startswith(f"{folder}/") for folder in folders)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from atlas.data.dataset import Dataset, DatasetError, said_of_folders, survey_subject
@@ -15,7 +15,7 @@ from atlas.data.image_quality import read_image_quality
 from atlas.data.layout import SUBJECT, MarkerFile, marker_files
 from atlas.data.participants import read_participants, unmatched_rows
 from atlas.data.subject import Finding, Severity, Subject
-from atlas.data.unread import lies_in, made_markers, said_of_results, unrecognised_files
+from atlas.data.unread import made_markers, said_of_results, unrecognised_files
 
 # Where folders of subjects stand in a dataset, from its root.
 HOLDERS = ("", "markers", "derivatives/markers")
@@ -133,12 +133,12 @@ def list_subjects(path: str | Path) -> FolderListing:
         raise DatasetError([Finding(Severity.ERROR, "no-subject-folders", "", str(root), message)])
     # Workers may stand in another folder.
     root = root.resolve()
-    found = _Found.in_tree(FolderTree(root))
-    ids = {identity: tuple(sorted(folders)) for identity, folders in sorted(found.folders.items())}
-    findings = found.findings
-    known = read_participants(FolderTree(root), found.others, root, findings, subjects=ids)
+    tree = FolderTree(root)
+    found, others, findings = _walk(tree)
+    ids = {identity: tuple(sorted(holders)) for identity, holders in sorted(found.items())}
+    known = read_participants(tree, others, root, findings, subjects=ids)
     findings += unmatched_rows(known, ids)
-    quality = read_image_quality(FolderTree(root), found.others, root, ids, findings)
+    quality = read_image_quality(tree, others, root, ids, findings)
     folders = tuple(
         SubjectFolder(
             str(root), holders, identity, known.get(identity, {}) | quality.get(identity, {})
@@ -148,39 +148,30 @@ def list_subjects(path: str | Path) -> FolderListing:
     return FolderListing(str(root), folders, tuple(findings))
 
 
-@dataclass(slots=True)
-class _Found:
-    """What a walk through a tree finds, without the names of marker files: they are too many."""
+def _walk(tree: FolderTree) -> tuple[dict[str, set[str]], list[str], list[Finding]]:
+    """Folders of each subject, files that are no markers, and findings of a whole tree.
 
-    folders: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    others: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-
-    @classmethod
-    def in_tree(cls, tree: FolderTree) -> _Found:
-        """Subjects, other files and findings, as reading the whole dataset has them."""
-        found = cls()
-        # One file of each subject in each folder stands for all of them.
-        markers: list[MarkerFile] = []
-        listing = Listing()
-        for folder, own in tree.walk(listing.problems):
-            names = [f"{folder}/{name}" if folder else name for name in own]
-            files = list(marker_files(names))
-            markers += {file.subject: file for file in files}.values()
-            known = {file.name for file in files}
-            found.others += [name for name in names if name not in known]
-            listing.folders.append(folder)
-            found.findings += unrecognised_files(names, files)
-        made = made_markers(tree, found.others)
-        markers = [file for file in markers if not lies_in(file.name, made)]
-        found.others = [name for name in found.others if not lies_in(name, made)]
-        found.findings = [f for f in found.findings if not lies_in(f.place, made)]
-        for file in markers:
-            found.folders[file.subject].add(file.name.rpartition("/")[0])
-        listing.names.extend(found.others)
-        said = said_of_folders(listing, markers, found.folders)
-        found.findings += [*listing.problems, *said_of_results(made), *said]
-        return found
+    As reading the dataset has them, without the names of marker files: they are too many.
+    """
+    listing = Listing()
+    # One file of each subject in each folder stands for all of them.
+    markers: dict[str, MarkerFile] = {}
+    for folder, own in tree.walk(listing.problems):
+        names = [f"{folder}/{name}" if folder else name for name in own]
+        files = list(marker_files(names))
+        known = {file.name for file in files}
+        markers |= {f.name: f for f in {file.subject: file for file in files}.values()}
+        listing.names.extend(name for name in names if name not in known)
+        listing.folders.extend([folder] if folder else [])
+        listing.problems.extend(unrecognised_files(names, files))
+    made = made_markers(tree, listing.names)
+    listing = listing.without(made)
+    read = [markers[name] for name in Listing(list(markers)).without(made).names]
+    folders: dict[str, set[str]] = defaultdict(set)
+    for file in read:
+        folders[file.subject].add(file.name.rpartition("/")[0])
+    said = said_of_folders(listing, read, folders)
+    return folders, listing.names, [*listing.problems, *said_of_results(made), *said]
 
 
 def leave_out(listing: FolderListing, names: Iterable[str]) -> FolderListing:
