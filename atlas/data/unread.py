@@ -133,7 +133,7 @@ def subjects_without_markers(
         own = file_name(name)
         packed = next((end for end in ARCHIVES if own.lower().endswith(end)), "")
         stem = own[: len(own) - len(packed)]
-        if SUBJECT.match(stem) and not _known(stem, ids):
+        if SUBJECT.match(stem) and not _known(stem, ids) and not subject_in(name[: -len(own)]):
             if packed:
                 found.append(_without_markers(name, "got an archive"))
             else:
