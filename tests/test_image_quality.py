@@ -119,3 +119,37 @@ def test_permuting_rows_changes_nothing(fetched):
         write_table(fetched, "CSF\n" + "\n".join(str(v) for v in values[order]))
         found.append(quality(fetched)[0])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "said"),
+    [
+        ("a,b\n1,x\n2,5\n", {"a": 1.5}, "expected numbers in column b, got 'x' in 1 of 2 rows"),
+        ("a,a\n1,2\n", {"a": 1}, "expected one column a, got another"),
+        ("a\n3,4\n", {"a": 3}, "expected 1 cells a row, got more in some"),
+    ],
+)
+def test_what_is_left_out_of_a_table_is_said(fetched, content, expected, said):
+    write_table(fetched, content)
+    covariates, found = quality(fetched)
+    assert {k.removeprefix("ciss_snr_"): v[0] for k, v in covariates.items()} == expected
+    (finding,) = [f for f in found if f.rule == "image-quality-left-out"]
+    assert str(finding) == f"sub-01/sub-01_CISS_SNR.csv: {said}; not used: correct it"
+
+
+def test_means_of_the_largest_numbers_are_numbers(fetched):
+    write_table(fetched, "a\n1.5e308\n1.5e308\n")
+    assert quality(fetched)[0]["ciss_snr_a"][0] == pytest.approx(1.5e308)
+
+
+def test_old_line_ends_are_line_ends(fetched):
+    write_table(fetched, "CSF\r30\r32\r")
+    assert quality(fetched)[0]["ciss_snr_csf"][0] == 31
+
+
+@pytest.mark.parametrize("name", ["sub-01_CISS_SNR copy.csv", "sub-01_CISS_SNR.xlsx"])
+def test_a_table_of_nearly_the_right_name_is_named(fetched, name):
+    write_table(fetched, "CSF\n30\n", name=name)
+    covariates, (warning,) = quality(fetched)
+    assert covariates == {}
+    assert str(warning).startswith(f"sub-01/{name}: expected a name like sub-01_CISS_SNR.csv")

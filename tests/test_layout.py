@@ -11,12 +11,10 @@ from pathlib import Path
 import pytest
 import specimens
 
-from atlas.data import layout
+from atlas.data import file_trees
 from atlas.data.dataset import survey_dataset
+from atlas.data.file_trees import ArchiveTree, FileTooLargeError, FolderTree
 from atlas.data.layout import (
-    ArchiveTree,
-    FileTooLargeError,
-    FolderTree,
     MarkerFile,
     file_name,
     marker_files,
@@ -161,7 +159,7 @@ def test_what_a_fetch_was_cut_off_at_is_no_part_of_the_folder(tmp_path):
 
 
 def test_an_oversized_file_is_one_error_that_names_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "MAXIMUM_BYTES", 1 << 20)
+    monkeypatch.setattr(file_trees, "MAXIMUM_BYTES", 1 << 20)
     place = specimens.write_subject(tmp_path, specimens.make_small_subject())
     with (place / "sub-01_dura_1.json").open("wb") as out:
         out.truncate((1 << 20) + 1)
@@ -173,14 +171,14 @@ def test_an_oversized_file_is_one_error_that_names_it(tmp_path, monkeypatch):
 
 
 def test_a_file_of_the_largest_size_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "MAXIMUM_BYTES", 10)
+    monkeypatch.setattr(file_trees, "MAXIMUM_BYTES", 10)
     (tmp_path / "a.json").write_bytes(b"0123456789")
     assert FolderTree(tmp_path).read("a.json") == b"0123456789"
 
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_huge_file_costs_no_more_memory_than_the_limit(tmp_path, monkeypatch, packed):
-    monkeypatch.setattr(layout, "MAXIMUM_BYTES", 1 << 20)
+    monkeypatch.setattr(file_trees, "MAXIMUM_BYTES", 1 << 20)
     with (tmp_path / "a.json").open("wb") as out:
         out.truncate(30 << 20)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -197,7 +195,7 @@ def test_a_huge_file_costs_no_more_memory_than_the_limit(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize("announced", [10, 3_000_000])
 def test_an_archive_member_is_held_to_the_limit_whatever_size_it_announces(monkeypatch, announced):
-    monkeypatch.setattr(layout, "MAXIMUM_BYTES", 1 << 20)
+    monkeypatch.setattr(file_trees, "MAXIMUM_BYTES", 1 << 20)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.json", b"0" * 3_000_000)

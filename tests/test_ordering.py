@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atlas.data.dense_ordering import order_dense_points
 from atlas.data.ordering import _nearest_neighbour, order_along_root
 
 # A root runs down, bends back up over three slices and runs down again: height cannot order it.
@@ -109,3 +112,45 @@ def test_the_nearest_that_is_left_follows_each_point(seed, aside_mm):
     assert sorted(path) == list(range(20))
     for i in range(18):
         assert distance[path[i], path[i + 1]] == distance[path[i], path[i + 1 :]].min()
+
+
+# --- very many points ---
+
+
+def dense_root(n, *, jitter_mm=0.0):
+    along = np.linspace(0, 1, n)[:, None]
+    line = np.hstack([20 * along, -5 * along**2, -90 * along])
+    return line + np.random.default_rng(n).normal(0, jitter_mm, line.shape) * [1, 1, 0]
+
+
+def ordered(points, seed=0):
+    shuffled = np.random.default_rng(seed).permutation(len(points))
+    begin = time.process_time()
+    order = order_along_root(points[shuffled])
+    return shuffled[order], time.process_time() - begin
+
+
+@pytest.mark.parametrize("n", [101, 500, 2000, 20_000])
+def test_a_dense_root_is_ordered_from_any_order_in_little_time(n):
+    order, seconds = ordered(dense_root(n))
+    np.testing.assert_array_equal(order, np.arange(n))
+    assert seconds < 2 + n / 2000
+
+
+def test_a_dense_root_that_bends_back_keeps_its_continuity():
+    turn = np.linspace(0, 12, 3000)
+    points = np.column_stack([3 * np.cos(turn), 3 * np.sin(turn), 4 * np.sin(2 * turn) - 5 * turn])
+    np.testing.assert_array_equal(ordered(points)[0], np.arange(3000))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_neighbours_find_a_path_as_short_as_all_pairs_do(seed):
+    points = dense_root(100, jitter_mm=0.4)[np.random.default_rng(seed).permutation(100)]
+    near = order_dense_points(points, ())
+    assert sorted(near) == list(range(100))
+    assert open_length(points[near]) <= 1.01 * open_length(points[order_along_root(points)])
+
+
+def test_dense_points_in_the_order_of_the_root_stay():
+    points = dense_root(400, jitter_mm=0.01)
+    np.testing.assert_array_equal(order_along_root(points), np.arange(400))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,8 @@ import specimens
 from specimens import make_small_subject
 
 from atlas.data.dataset import read_dataset, survey_dataset
-from atlas.data.layout import FolderTree
-from atlas.data.participants import read_participants
+from atlas.data.file_trees import FolderTree
+from atlas.data.participants import read_participants, unmatched_rows
 from atlas.data.subject import Severity
 
 TABLE = "participant_id\tage\tsex\tbody_height\nsub-01\t23\tF\tn/a\nsub-02\t24.5\tM\t181\n"
@@ -159,3 +160,135 @@ def test_rows_and_subjects_without_each_other_are_noted(small_subject, tmp_path)
     notes = {f.rule: str(f) for f in read_dataset(tmp_path).findings}
     assert "1 rows without marker files: sub-1" in notes["participants-without-files"]
     assert "1 subjects without a row: sub-01" in notes["subjects-without-covariates"]
+
+
+# --- what can be read in two ways is said, and nothing is lost ---
+
+
+def rules_of(findings):
+    return [f.rule for f in findings]
+
+
+def column_of(folder, cells):
+    """A column of covariates and what is said of it."""
+    rows = "".join(f"sub-{i:02d}\t{cell}\n" for i, cell in enumerate(cells, 1))
+    covariates, findings = table_of(folder, f"participant_id\tage\n{rows}")
+    return [row["age"] for row in covariates.values()], findings
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("NA", "N/A", "na", "n.a.", "nan", "NaN", "-nan", "inf", "-Infinity", "1e400", "-1e999"),
+        *("NULL", "<NA>", "#N/A", ""),
+    ],
+)
+def test_every_spelling_of_no_value_is_none_in_a_column_of_numbers(tmp_path, cell):
+    assert column_of(tmp_path, ["22", cell, "25"]) == ([22.0, None, 25.0], [])
+
+
+@pytest.mark.parametrize("cell", ["unknown", "?", "24,5", "1_0", "\u0661\u0662", "30y"])
+def test_a_few_words_among_numbers_are_missing_and_said(tmp_path, cell):
+    ages, (finding,) = column_of(tmp_path, ["22", cell, "25", "31", "28"])
+    assert ages == [22.0, None, 25.0, 31.0, 28.0]
+    assert (finding.severity, finding.rule) == (Severity.WARNING, "mixed-column")
+    assert str(finding) == (
+        f"participants.tsv: expected numbers in age, got 1 of 5 cells that are none ({cell!r} of "
+        "sub-02); taken as missing: write n/a"
+    )
+
+
+def test_a_column_of_words_and_numbers_is_words_and_said(tmp_path):
+    ages, (finding,) = column_of(tmp_path, ["1", "A", "B", "2"])
+    assert ages == [1.0, "A", "B", 2.0]
+    assert "the column is taken for words: correct them" in str(finding)
+
+
+def test_a_column_with_decimal_commas_is_said(tmp_path):
+    ages, (finding,) = column_of(tmp_path, ["22,5", "31,0"])
+    assert ages == ["22,5", "31,0"]
+    assert "expected numbers with a point in age, got commas" in str(finding)
+
+
+@pytest.mark.parametrize("first", ["sub-01", "sub_01", "sub01"])
+def test_two_rows_of_one_participant_are_said_and_not_used_where_they_differ(tmp_path, first):
+    table = f"participant_id\tage\n{first}\t23\nsub-01\t24\nsub-02\t25\nsub-02\t25\n"
+    covariates, (finding,) = table_of(tmp_path, table)
+    assert covariates == {"sub-01": {"age": None}, "sub-02": {"age": 25.0}}
+    assert str(finding) == (
+        "participants.tsv: expected one row a participant, got more for sub-01, sub-02; not used, "
+        "as they differ: sub-01; keep one"
+    )
+
+
+def test_two_columns_of_one_name_are_said_and_not_used(tmp_path):
+    covariates, (finding,) = table_of(tmp_path, "participant_id\tage\tsex\tage\nsub-01\t23\tF\t3\n")
+    assert covariates == {"sub-01": {"sex": "F"}}
+    assert "expected columns of different names, got two or more of age" in str(finding)
+
+
+def test_two_columns_of_ids_are_refused(tmp_path):
+    covariates, (finding,) = table_of(tmp_path, "participant_id\tparticipant_id\nsub-01\tsub-02\n")
+    assert covariates == {} and finding.rule == "unreadable-participants"
+
+
+def test_cells_beyond_the_heading_and_columns_without_a_name_are_said(tmp_path):
+    content = "participant_id\tage\t\nsub-01\t23\t7\t9\n"
+    covariates, findings = table_of(tmp_path, content)
+    assert covariates == {"sub-01": {"age": 23.0}}
+    assert rules_of(findings) == ["unnamed-column", "ragged-participants"]
+
+
+@pytest.mark.parametrize("quoted", ['"F\nsub-02\t24', 'F"\n"x'])
+def test_a_quote_that_is_not_closed_swallows_no_rows_in_silence(tmp_path, quoted):
+    _, findings = table_of(tmp_path, f"participant_id\tsex\nsub-01\t{quoted}\nsub-03\tM\n")
+    assert findings
+
+
+def test_a_table_of_another_dataset_is_said(tmp_path):
+    specimens.write_subject(tmp_path / "markers", make_small_subject())
+    (tmp_path / "participants.tsv").write_text("participant_id\tage\n1\t23\n2\t24\n")
+    rules = {f.rule: f for f in read_dataset(tmp_path).findings}
+    assert rules["participants-of-others"].severity is Severity.WARNING
+    assert str(rules["participants-of-others"]).startswith(
+        "participants.tsv: expected rows of sub-01, …, got none of them but 1, 2, …"
+    )
+
+
+@pytest.mark.parametrize("name", ["participants.csv", "participants (1).tsv", "Participants.xlsx"])
+def test_a_table_of_another_name_is_named(tmp_path, name):
+    covariates, (finding,) = table_of(tmp_path, name=name)
+    assert covariates == {} and (finding.rule, finding.place) == ("unrecognised-file", name)
+
+
+def test_two_tables_that_differ_are_said(tmp_path):
+    table_of(tmp_path, name="rawdata/participants.tsv")
+    covariates, (finding,) = table_of(tmp_path, TABLE.replace("23", "99"))
+    assert covariates["sub-01"]["age"] == 99
+    assert str(finding).startswith("participants.tsv: got 2, participants.tsv is used")
+
+
+def test_the_table_beside_a_link_is_found(tmp_path):
+    specimens.write_subject(tmp_path / "pool" / "deep" / "markers", make_small_subject())
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "markers").symlink_to(tmp_path / "pool" / "deep" / "markers")
+    (tmp_path / "study" / "participants.tsv").write_text(TABLE)
+    dataset = read_dataset(tmp_path / "study" / "markers")
+    assert dict(dataset.subjects[0].covariates) == EXPECTED["sub-01"]
+
+
+def test_a_hundred_thousand_rows_are_read_and_listed_in_short(tmp_path):
+    rows = "".join(f"sub-{i}\t{i % 90}\n" for i in range(100_000))
+    covariates, _ = table_of(tmp_path, f"participant_id\tage\n{rows}")
+    assert len(covariates) == 100_000
+    (note,) = unmatched_rows(covariates, ["sub-5"])
+    assert str(note).endswith("and 99979 more; check the spelling if unexpected")
+    assert len(str(note)) < 500
+
+
+@pytest.mark.parametrize("cell", ["9" * 131_000, "1" + "0" * 130_000 + ".", "1e" + "9" * 130_000])
+def test_a_number_of_a_hundred_thousand_digits_takes_no_time(tmp_path, cell):
+    begin = time.process_time()
+    (age,), _ = column_of(tmp_path, [cell])
+    assert age is None or isinstance(age, str)
+    assert time.process_time() - begin < 2

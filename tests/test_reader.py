@@ -11,6 +11,7 @@ import pytest
 import specimens
 from specimens import document_bytes, make_small_subject, make_subject, markups_document
 
+from atlas.data import reader
 from atlas.data.dataset import read_dataset, survey_dataset
 from atlas.data.markups import format_markups, parse_markups
 from atlas.data.subject import LEVELS, ROOT_KEYS, RootKey, Severity
@@ -358,13 +359,77 @@ def test_a_structure_in_two_files_is_an_error(folder):
     )
 
 
-@pytest.mark.parametrize("name", ["sub-01_nerveroots_L6_L.json", "sub-01_ganglions_L3.json"])
-def test_an_unknown_level_or_side_in_a_name_is_an_error(folder, small_subject, name):
+@pytest.mark.parametrize(
+    ("name", "got"),
+    [
+        ("sub-01_ganglions_L3.json", "a level without a side"),
+        ("sub-01_nerveroots_left.mrk.JSON", "a side without a level"),
+        ("sub-01_nerveroots_L3_L_copy.json", "neither"),
+    ],
+)
+def test_a_name_without_a_level_or_side_is_an_error(folder, small_subject, name, got):
     put(folder / name, small_subject.roots[RootKey("L3", "left")])
     assert str(only_finding(folder)) == (
         f"sub-01/{name}: expected a level L1–S2 and a side at the end of the name "
-        "(L3_R, L3right), got neither; rename the file"
+        f"(L3_R, L3right), got {got}; rename the file"
     )
+
+
+@pytest.mark.parametrize("kind", ["nerveroots", "ganglions"])
+@pytest.mark.parametrize("level", ["S3", "T12", "L6", "C8", "Th11", "Co1"])
+def test_a_level_that_the_atlas_has_not_is_left_out_and_said(folder, small_subject, level, kind):
+    name = f"sub-01_{kind}_{level}_L.json"
+    put(folder / name, small_subject.roots[RootKey("L3", "left")])
+    subject = read_one(folder)
+    assert_same_subject(subject, small_subject)
+    (finding,) = subject.findings
+    assert (finding.severity, finding.rule) == (Severity.WARNING, "level-outside")
+    places = {"nerveroots": "roots", "ganglions": "ganglia"}[kind]
+    assert str(finding) == (
+        f"sub-01/{name}: expected a level L1–S2, got {level.upper()} left, which is not one of the "
+        "atlas; the file is not used: move it out of the folder, or exclude "
+        f"sub-01/{places}/{level.upper()}/left"
+    )
+
+
+@pytest.mark.parametrize("status", ["missing", "undefined", "preview"])
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("ganglions_S2_L", "missing-ganglia"), ("nerveroots_S2_L", "missing-roots")],
+)
+def test_a_structure_marked_missing_is_one_without_a_file(folder, name, rule, status):
+    path = folder / f"sub-01_{name}.json"
+    put(path, [{"position": [0.0, 0.0, 0.0], "positionStatus": status}])
+    marked = only_finding(folder)
+    path.unlink()
+    assert only_finding(folder) == marked
+    assert (marked.severity, marked.rule) == (Severity.WARNING, rule)
+
+
+def test_a_contour_marked_missing_is_left_out_and_said(folder, small_subject):
+    put(
+        folder / "sub-01_dura_3.json",
+        [{"position": [0.0, 0.0, 0.0], "positionStatus": "missing"}] * 5,
+        type="ClosedCurve",
+    )
+    subject = read_one(folder)
+    assert len(subject.dura) == len(small_subject.dura) - 1
+    assert [f.rule for f in subject.findings] == ["missing-points"]
+
+
+@pytest.mark.parametrize("places", [1, 3])
+def test_a_root_whose_points_stand_at_few_places_is_an_error(folder, small_subject, places):
+    points = small_subject.roots[RootKey("L3", "left")][np.arange(12) % places]
+    put(folder / "sub-01_nerveroots_L3_L.json", points)
+    (finding,) = findings_of(folder, "too-few-points")
+    assert f"{places} point{'s' * (places > 1)}, a root needs at least 4" in str(finding)
+
+
+def test_thousands_of_contours_are_read_in_time_that_grows_with_their_number(folder, monkeypatch):
+    looked_at = []
+    monkeypatch.setattr(reader, "abs", lambda v: looked_at.append(v) or max(v, -v), raising=False)
+    read_one(folder)
+    assert len(looked_at) <= 2 * len(list(folder.iterdir()))
 
 
 def test_a_file_of_another_subject_is_an_error(folder):

@@ -61,11 +61,11 @@ def test_other_layouts_have_no_folders_to_share(root, tmp_path, other):
 
 
 def test_two_spellings_of_one_subject_are_an_error(root, tmp_path):
-    for name in ("sub-01", "sub_01", "sub-02"):
-        (tmp_path / name).symlink_to(root / "sub-01")
-    listing = list_subjects(tmp_path)
-    with pytest.raises(DatasetError, match="got 3 folders of 2"):
-        refuse_errors(listing.findings)
+    for name, source in (("sub-01", "sub-01"), ("sub_01", "sub-02"), ("sub-02", "sub-03")):
+        (tmp_path / name).symlink_to(root / source)
+    for findings in (list_subjects(tmp_path).findings, survey_dataset(tmp_path).findings):
+        with pytest.raises(DatasetError, match="got 2 folders of one: sub-01, sub_01"):
+            refuse_errors(findings)
 
 
 def test_subjects_and_structures_are_left_out(root):

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 
+from atlas.data.file_trees import FileTree, FolderTree, Listing, open_archive
 from atlas.data.image_quality import read_image_quality
-from atlas.data.layout import (
-    ArchiveTree,
-    FileTree,
-    FolderTree,
-    MarkerFile,
-    file_name,
-    marker_files,
-)
+from atlas.data.layout import SUBJECT, MarkerFile, marker_files
 from atlas.data.participants import read_participants, unmatched_rows
 from atlas.data.reader import SubjectReader
-from atlas.data.subject import Finding, Severity, Subject
+from atlas.data.subject import Finding, Severity, Subject, printable
+from atlas.data.unread import (
+    ARCHIVES,
+    listed_briefly,
+    made_markers,
+    repeated_spellings,
+    said_of_results,
+    subjects_without_markers,
+    unrecognised_files,
+)
 from atlas.display import summary_html
 from atlas.errors import AtlasError
 
@@ -138,14 +142,20 @@ def survey_dataset(path: str | Path, *, optional: Collection[str] = ()) -> Datas
     place = Path(path)
     try:
         if place.is_file():
-            with zipfile.ZipFile(place) as archive:
-                return _survey(ArchiveTree(archive), place, root_name="", optional=optional)
+            with open_archive(place) as tree:
+                return _survey(tree, place, root_name="", optional=optional)
+        if place.is_dir():
+            return _survey(FolderTree(place), place, root_name=root_name(place), optional=optional)
     except (zipfile.BadZipFile, OSError) as error:
         raise _unusable(place, f"expected a zip archive or a folder, got {error}") from None
-    if not place.is_dir():
-        raise _unusable(place, "expected a folder or a zip archive, got nothing there")
-    name = place.resolve().name
-    return _survey(FolderTree(place), place, root_name=name, optional=optional)
+    got = "a pipe or a device" if place.exists() else "nothing there"
+    raise _unusable(place, f"expected a folder or a zip archive, got {got}")
+
+
+def root_name(place: Path) -> str:
+    """The name by which a folder may be one subject's: that of a link, or where it leads."""
+    own = Path(os.path.abspath(place)).name  # noqa: PTH100 - resolve() would follow the link
+    return own if SUBJECT.match(own) else place.resolve().name
 
 
 def _unusable(place: Path, message: str) -> DatasetError:
@@ -159,29 +169,19 @@ def _unusable(place: Path, message: str) -> DatasetError:
 
 
 def _survey(tree: FileTree, place: Path, *, root_name: str, optional: Collection[str]) -> Dataset:
-    try:
-        names = [n for n in tree.names() if not file_name(n).startswith("._")]
-    except OSError as error:
-        raise _unusable(place, f"expected a readable folder, got {error}") from None
+    listing = tree.listing()
+    made = made_markers(tree, listing.names)
+    listing = listing.without(made)
+    names = listing.names
     files = list(marker_files(names, root_name=root_name))
     if not files:
-        raise DatasetError(
-            [
-                Finding(
-                    Severity.ERROR,
-                    "no-marker-files",
-                    "",
-                    str(place),
-                    f"expected marker files (sub-01_dura_1.json, …) in {LAYOUTS}; got "
-                    f"{len(names)} files, none of them named so",
-                )
-            ]
-        )
-    findings = _unrecognised(names, files)
-    covariates = read_participants(tree, names, place, findings)
+        raise DatasetError([*listing.problems, _no_marker_files(place, names)])
+    findings = [*listing.problems, *said_of_results(made), *unrecognised_files(names, files)]
     by_subject: dict[str, list[MarkerFile]] = defaultdict(list)
     for file in files:
         by_subject[file.subject].append(file)
+    findings += said_of_folders(listing, files, by_subject)
+    covariates = read_participants(tree, names, place, findings, subjects=by_subject)
     findings += unmatched_rows(covariates, by_subject)
     quality = read_image_quality(tree, names, place, by_subject, findings)
     subjects = []
@@ -192,18 +192,47 @@ def _survey(tree: FileTree, place: Path, *, root_name: str, optional: Collection
         findings.extend(reader.findings)
         if subject is not None:
             subjects.append(subject)
-    return Dataset(str(place), tuple(subjects), tuple(findings))
+    return Dataset(printable(str(place)), tuple(subjects), tuple(findings))
+
+
+def _no_marker_files(place: Path, names: Sequence[str]) -> Finding:
+    archives = [n for n in names if n.lower().endswith(ARCHIVES)]
+    inside = f"; unpack {listed_briefly(archives)} first" if archives else ""
+    return Finding(
+        Severity.ERROR,
+        "no-marker-files",
+        "",
+        str(place),
+        f"expected marker files (sub-01_dura_1.json, …) in {LAYOUTS}; got {len(names)} files, none "
+        f"of them named so{inside}",
+    )
+
+
+def said_of_folders(
+    listing: Listing, files: Iterable[MarkerFile], ids: Collection[str]
+) -> list[Finding]:
+    """Findings about folders of subjects: without marker files, or two of one subject."""
+    holders = {file.name.rpartition("/")[0] for file in files}
+    # A locked folder has its error already.
+    locked = {problem.place for problem in listing.problems}
+    folders = [f for f in listing.folders if printable(f) not in locked]
+    beside = {folder.rpartition("/")[0] for folder in holders}
+    together = [f for f in listing.folders if f.rpartition("/")[0] in beside]
+    return [
+        *subjects_without_markers(folders, listing.names, holders, ids),
+        *repeated_spellings(together),
+    ]
 
 
 def survey_subject(
     tree: FileTree, identity: str, covariates: Mapping[str, float | str | None]
 ) -> tuple[Subject | None, tuple[Finding, ...]]:
-    """Read one subject alone, out of a tree that holds nothing else.
+    """Read one subject alone, out of a tree that holds little else.
 
     Parameters
     ----------
     tree : FileTree
-        The files of its folder.
+        The files of its folders.
     identity : str
     covariates : mapping
         Of the subject.
@@ -213,31 +242,12 @@ def survey_subject(
     subject : Subject or None
         None where it cannot be used.
     findings : tuple of Finding
-        About it, as :func:`survey_dataset` has them.
+        About its files, as :func:`survey_dataset` has them.
     """
-    names = [n for n in tree.names() if not file_name(n).startswith("._")]
-    files = [f for f in marker_files(names) if f.subject == identity]
+    listing = tree.listing()
+    files = [f for f in marker_files(listing.names) if f.subject == identity]
+    if not files:
+        return None, tuple(listing.problems)
     reader = SubjectReader(tree, identity)
     subject = reader.read(files, covariates)
-    return subject, (*_unrecognised(names, files), *reader.findings)
-
-
-def _unrecognised(names: list[str], files: list[MarkerFile]) -> list[Finding]:
-    """JSON files beside marker files that no rule understands: said, never dropped in silence."""
-    known = {f.name for f in files}
-    folders = {PurePosixPath(folder) for folder in {f.name.rpartition("/")[0] for f in files}}
-    return [
-        Finding(
-            Severity.WARNING,
-            "unrecognised-file",
-            "",
-            name,
-            "expected a name like sub-01_dura_1.json or sub-01_nerveroots_L3_R.json; "
-            "the file is not used: rename or remove it",
-        )
-        for name in names
-        if name not in known
-        and name.endswith(".json")
-        and PurePosixPath(name).parent in folders
-        and PurePosixPath(name).name != "dataset_description.json"
-    ]
+    return subject, (*listing.problems, *reader.findings)

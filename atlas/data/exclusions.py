@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from atlas.data.dataset import Dataset
-from atlas.data.subject import RootKey, Subject
+from atlas.data.subject import Finding, RootKey, Subject
 from atlas.errors import AtlasError
 
 KINDS = ("roots", "ganglia")
+# A structure of a level that the atlas has not: not used as it is, and can be named all the same.
+LEFT_ALREADY = "level-outside"
 
 
 class ExclusionError(AtlasError):
@@ -48,8 +50,11 @@ def exclude(dataset: Dataset, names: Iterable[str]) -> Dataset:
         return dataset
     # A subject that cannot be read is known by its findings only, and can be left out as a whole.
     named = sorted({s.id for s in dataset.subjects} | {f.subject for f in dataset.findings} - {""})
-    subjects = {i: next((s for s in dataset.subjects if s.id == i), None) for i in named}
-    problems = [p for p in (_problem(subjects, name) for name in wanted) if p]
+    subjects: dict[str, Subject | None] = dict.fromkeys(named)
+    subjects |= {s.id: s for s in dataset.subjects}
+    left_already = {_name(f) for f in dataset.findings if f.rule == LEFT_ALREADY}
+    problems = [_problem(subjects, name) for name in wanted if name not in left_already]
+    problems = [p for p in problems if p]
     if problems:
         raise ExclusionError("\n".join(f"{dataset.root}: {problem}" for problem in problems))
     gone = {name for name in wanted if "/" not in name}
@@ -93,6 +98,12 @@ def _problem(subjects: Mapping[str, Subject | None], name: str) -> str:
     return ""
 
 
+def _name(finding: Finding) -> str:
+    """The name under which the structure that a finding of the reader is about can be excluded."""
+    named = _structure(finding.place)
+    return f"{finding.subject}/{named[0]}/{'/'.join(named[1])}" if named is not None else ""
+
+
 def _without(subject: Subject, names: Collection[str]) -> Subject:
     kept = {
         kind: {
@@ -112,11 +123,11 @@ def _place(name: str) -> tuple[str, tuple[str, RootKey]]:
 
 def _structure(place: str) -> tuple[str, RootKey] | None:
     """The structure whose file a finding of the reader is about, None for others."""
-    from atlas.data.layout import MARKER, root_key
+    from atlas.data.layout import MARKER, level_and_side
 
     match = MARKER.match(place)
     if match is None:
         return None
     kind = "roots" if match["kind"].lower().startswith("nerve") else "ganglia"
-    key = root_key(match["rest"])
+    key = level_and_side(match["rest"])
     return (kind, key) if key is not None else None

@@ -7,118 +7,40 @@ Level and side come from the name, never from the labels inside.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 from atlas.data.subject import LEVELS, RootKey
 
 # Without a hyphen a digit follows: a folder named "subjects" or "subset" is no subject.
-SUBJECT = re.compile(r"sub(?:[-_]|(?=\d))(?P<label>[A-Za-z0-9]+)$", re.IGNORECASE)
+SUBJECT = re.compile(r"sub(?:[-_]|(?=\d))(?P<label>[A-Za-z0-9]+)\Z", re.IGNORECASE)
 MARKER = re.compile(
     r"(?P<subject>sub[-_]?[A-Za-z0-9]+?)_?"
     r"(?P<kind>cord|dura|ganglions?|ganglia|nerveroots?)_?"
-    r"(?P<rest>[A-Za-z0-9_-]*?)(?:\.mrk)?\.json$",
+    r"(?P<rest>[A-Za-z0-9_-]*?)(?:\.mrk)?\.json\Z",
     re.IGNORECASE,
 )
-STRUCTURE = re.compile(r"(?P<level>[CTLS]\d{1,2})_?(?P<side>left|right|l|r)$", re.IGNORECASE)
-# Marker files hold some kilobytes; one this large is something else, and would fill the memory.
-MAXIMUM_BYTES = 64 << 20
+STRUCTURE = re.compile(
+    r"(?P<level>(?:CO|TH|[CDTLS])\d{1,2})_?(?P<side>left|right|l|r)\Z", re.IGNORECASE
+)
+# No file system takes a longer name; an archive does, and it would take long to look through.
+LONGEST_NAME = 255
 # What a fetch that was cut off leaves in its folder.
 IN_PROGRESS = ".fetching"
+# Folders that systems and programs keep for themselves: bins, indices, snapshots, histories.
+SYSTEM_FOLDERS = {
+    *(IN_PROGRESS, "__macosx", ".git", ".datalad", ".ipynb_checkpoints", "lost+found"),
+    *(".trashes", ".spotlight-v100", ".fseventsd", ".temporaryitems", "$recycle.bin"),
+    *("system volume information", "@eadir", "#recycle", "#snapshot", ".snapshot", ".snapshots"),
+}
+SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini", "icon\r", ".directory"}
 KINDS = {"cord": "cord", "dura": "dura", "gangl": "ganglia", "nerve": "roots"}
-
-
-class FileTooLargeError(OSError):
-    """A file beyond ``MAXIMUM_BYTES``."""
-
-
-class FileTree(Protocol):
-    """Files of a folder or an archive by name, with ``/`` between folders."""
-
-    def names(self) -> list[str]:
-        """All files, sorted."""
-        ...
-
-    def read(self, name: str) -> bytes:
-        """The bytes of one file."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class FolderTree:
-    """A folder on disk."""
-
-    root: Path
-
-    def names(self) -> list[str]:
-        """All files, sorted; a link that leads nowhere is one, and cannot be read."""
-        found: list[str] = []
-        for folder, _, files in os.walk(self.root, onerror=_refuse_unreadable):
-            inside = Path(folder).relative_to(self.root).as_posix()
-            found += files if inside == "." else [f"{inside}/{name}" for name in files]
-        return sorted(name for name in found if name.partition("/")[0] != IN_PROGRESS)
-
-    def read(self, name: str) -> bytes:
-        """The bytes of one file; OSError if it is too large, or a pipe or device."""
-        path = self.root / name
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError("expected a file, got a pipe or a device")
-        size = min(status.st_size, MAXIMUM_BYTES)
-        with path.open("rb") as file:
-            # Asked for the largest size, the reader would reserve it for every file.
-            content = file.read(size + 1)
-            if len(content) > size:
-                content += file.read(MAXIMUM_BYTES + 1 - len(content))
-        return _limited(content)
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveTree:
-    """A zip archive, read in place."""
-
-    archive: zipfile.ZipFile
-
-    def names(self) -> list[str]:
-        """All files, sorted."""
-        return sorted(i.filename for i in self.archive.infolist() if not i.is_dir())
-
-    def read(self, name: str) -> bytes:
-        """The bytes of one file; BadZipFile where the archive is damaged or locked.
-
-        OSError if it is too large, whatever size the archive's directory gives it.
-        """
-        try:
-            with self.archive.open(name) as content:
-                return _limited(content.read(MAXIMUM_BYTES + 1))
-        except (zlib.error, EOFError, RuntimeError) as error:
-            raise zipfile.BadZipFile(str(error)) from None
 
 
 def file_name(name: str) -> str:
     """The last part of a name inside a tree."""
     return name.rpartition("/")[2]
-
-
-def _refuse_unreadable(error: OSError) -> None:
-    """Pass over a folder that is locked, as ``Path.rglob`` does; anything else is an error."""
-    if not isinstance(error, PermissionError):
-        raise error
-
-
-def _limited(content: bytes) -> bytes:
-    if len(content) > MAXIMUM_BYTES:
-        raise FileTooLargeError(
-            f"expected at most {MAXIMUM_BYTES >> 20} MiB, got more; this is no file of annotations"
-        )
-    return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +58,9 @@ class MarkerFile:
     kind : str
         ``dura``, ``cord``, ``roots`` or ``ganglia``.
     key : RootKey or None
-        Level and side of a root or ganglion; None if the name gives none.
+        Level and side of a root or ganglion; None if the name gives none of L1–S2.
+    outside : RootKey or None
+        Level and side where the level is none of L1–S2 (S3, T12, L6).
     """
 
     name: str
@@ -144,12 +68,30 @@ class MarkerFile:
     named_subject: str
     kind: str
     key: RootKey | None
+    outside: RootKey | None = None
 
 
 def subject_id(text: str) -> str:
     """Normalise a subject's spelling: ``sub_14`` and ``sub14`` are ``sub-14``."""
     match = SUBJECT.match(text)
     return f"sub-{match['label']}" if match else text
+
+
+def subject_in(name: str) -> str:
+    """The subject whose folder, or the folder of whose file, a name is; empty if of none."""
+    holders = [part for part in name.split("/") if SUBJECT.match(part)]
+    return subject_id(holders[-1]) if holders else ""
+
+
+def is_system_file(name: str) -> bool:
+    """Whether a file is one that macOS, Windows or a desktop put there."""
+    return name.startswith("._") or name.lower() in SYSTEM_FILES
+
+
+def is_system_folder(name: str) -> bool:
+    """Whether a folder is a bin, an index, a snapshot or a history of a system or program."""
+    lower = name.lower()
+    return lower in SYSTEM_FOLDERS or lower.startswith(".trash-")
 
 
 def marker_files(names: list[str], *, root_name: str = "") -> Iterator[MarkerFile]:
@@ -169,18 +111,35 @@ def marker_files(names: list[str], *, root_name: str = "") -> Iterator[MarkerFil
     """
     for name in names:
         *folders, own = name.split("/")
-        match = MARKER.match(own)
+        match = MARKER.match(own) if len(own) <= LONGEST_NAME else None
         if match is None:
             continue
         holders = [part for part in (root_name, *folders) if SUBJECT.match(part)]
         kind = next(v for k, v in KINDS.items() if match["kind"].lower().startswith(k))
+        named = level_and_side(match["rest"]) if kind in ("roots", "ganglia") else None
+        known = named is None or named.level in LEVELS
         yield MarkerFile(
             name=name,
             subject=subject_id(holders[-1] if holders else match["subject"]),
             named_subject=match["subject"],
             kind=kind,
-            key=root_key(match["rest"]) if kind in ("roots", "ganglia") else None,
+            key=named if known else None,
+            outside=None if known else named,
         )
+
+
+def level_and_side(text: str) -> RootKey | None:
+    """Level and side of a name's last words, whatever the level; None if they do not say both.
+
+    Examples
+    --------
+    >>> level_and_side("T12_left")
+    RootKey(level='T12', side='left')
+    """
+    match = STRUCTURE.match(text)
+    if match is None:
+        return None
+    return RootKey(match["level"].upper(), "left" if match["side"][0] in "lL" else "right")
 
 
 def root_key(text: str) -> RootKey | None:
@@ -193,7 +152,5 @@ def root_key(text: str) -> RootKey | None:
     >>> root_key("T12_left") is None
     True
     """
-    match = STRUCTURE.match(text)
-    if match is None or match["level"].upper() not in LEVELS:
-        return None
-    return RootKey(match["level"].upper(), "left" if match["side"][0] in "lL" else "right")
+    named = level_and_side(text)
+    return named if named is not None and named.level in LEVELS else None

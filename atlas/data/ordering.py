@@ -11,6 +11,9 @@ from functools import lru_cache
 
 import numpy as np
 
+# A root of 2 mm slices has up to 50; a table of all pairs of many more takes long.
+MOST_POINTS = 100
+
 
 def order_along_root(points: np.ndarray) -> np.ndarray:
     """Order points along the shortest open path through them.
@@ -29,16 +32,27 @@ def order_along_root(points: np.ndarray) -> np.ndarray:
     -----
     A 2-opt and or-opt descent (Croes 1958, doi:10.1287/opre.6.6.791; Or 1976) from three starts:
     by height, as in the file, and nearest neighbour from the top.  The shortest path wins,
-    height on a tie.
+    height on a tie.  It looks at all pairs of points; of more than ``MOST_POINTS`` only
+    neighbours are looked at (:mod:`atlas.data.dense_ordering`), in time n log n.
 
     Examples
     --------
     >>> order_along_root(np.array([[0, 0, 0], [0, 0, 4], [0, 0, 2.0]]))
     array([1, 2, 0])
     """
+    by_height = np.argsort(-points[:, 2], kind="stable")
+    best = _shortest(points, by_height)
+    return best if points[best[0], 2] >= points[best[-1], 2] else best[::-1]
+
+
+def _shortest(points: np.ndarray, by_height: np.ndarray) -> np.ndarray:
+    """The shortest path that is found, from either end."""
+    if len(points) > MOST_POINTS:
+        from atlas.data.dense_ordering import order_dense_points
+
+        return order_dense_points(points, (by_height, np.arange(len(points))))
     apart = points[:, None] - points
     distance = np.sqrt((apart**2).sum(axis=2))
-    by_height = np.argsort(-points[:, 2], kind="stable")
     starts = (by_height, np.arange(len(points)), _nearest_neighbour(distance, by_height))
     # Of a root that runs steadily down, the three are one.
     seen: set[bytes] = set()
@@ -52,8 +66,7 @@ def order_along_root(points: np.ndarray) -> np.ndarray:
             # What cannot be improved cannot from its other end.
             seen.add(start[::-1].tobytes())
     lengths = [_length(distance, path) for path in paths]
-    best = paths[int(np.argmin(np.round(lengths, 9)))]
-    return best if points[best[0], 2] >= points[best[-1], 2] else best[::-1]
+    return paths[int(np.argmin(np.round(lengths, 9)))]
 
 
 def _length(distance: np.ndarray, path: np.ndarray) -> float:

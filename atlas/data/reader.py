@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zipfile
+from bisect import bisect_left, insort
 from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from atlas.data.contour_checks import ContourCheck, check_contours, repeats
-from atlas.data.layout import FileTree, MarkerFile, file_name, subject_id
+from atlas.data.file_trees import FileTree
+from atlas.data.layout import MarkerFile, file_name, subject_id
 from atlas.data.markups import Markup, MarkupsError, parse_markups
 from atlas.data.ordering import order_along_root
 from atlas.data.subject import ROOT_KEYS, Finding, RootKey, Severity, Source, Subject
@@ -42,8 +45,9 @@ class SubjectReader:
         self.identity = identity
         self.findings: list[Finding] = []
         self.contours: dict[str, list[np.ndarray]] = {"dura": [], "cord": []}
-        # Height and file of each contour.
+        # Height and file of each contour, and heights from the bottom.
         self.slices: dict[str, list[tuple[float, MarkerFile]]] = {"dura": [], "cord": []}
+        self.heights: dict[str, list[tuple[float, int]]] = {"dura": [], "cord": []}
         self.points: dict[str, dict[RootKey, np.ndarray]] = {"roots": {}, "ganglia": {}}
         self.hashes: dict[str, str] = {}
         self.notices: dict[str, None] = {}
@@ -142,6 +146,8 @@ class SubjectReader:
 
     def _add_contour(self, file: MarkerFile, markup: Markup, check: ContourCheck | None) -> None:
         points = self._usable(file, markup)
+        if self._says_missing((markup,)):
+            return
         if check is not None and check.doubled:
             self._say_doubled(file, check.doubled)
             points = points[~repeats(points[None])[0]]
@@ -170,29 +176,43 @@ class SubjectReader:
 
     def _is_first_at(self, file: MarkerFile, check: ContourCheck) -> bool:
         """Whether no other contour of its kind stands in this slice; another is an error."""
-        slices, height = self.slices[file.kind], check.height
+        slices, heights, height = self.slices[file.kind], self.heights[file.kind], check.height
         near = min(SAME_SLICE_MM, SAME_SLICE_SHARE * check.width)
-        other = next((f for h, f in slices if abs(h - height) < near), None)
-        if other is not None:
+        above = bisect_left(heights, (height, -1))
+        around = [(abs(h - height), i) for h, i in heights[max(above - 1, 0) : above + 1]]
+        apart, nearest = min(around, default=(np.inf, 0))
+        if apart < near:
             self._find(
                 Severity.ERROR,
                 "doubled-contour",
                 _short(file),
                 f"expected one {file.kind} contour a slice, got another at z {height:.1f} mm, "
-                f"where {_short(other)} is; keep one",
+                f"where {_short(slices[nearest][1])} is; keep one",
             )
             return False
+        insort(heights, (height, len(slices)))
         slices.append((height, file))
         return True
 
     def _add_points(self, file: MarkerFile, markups: tuple[Markup, ...]) -> None:
+        if file.outside is not None:
+            level, side = file.outside
+            self._find(
+                Severity.WARNING,
+                "level-outside",
+                _short(file),
+                f"expected a level L1–S2, got {level} {side}, which is not one of the atlas; the "
+                "file is not used: move it out of the folder, or exclude "
+                f"{self.identity}/{file.kind}/{level}/{side}",
+            )
+            return
         if file.key is None:
             self._find(
                 Severity.ERROR,
                 "unknown-structure",
                 _short(file),
                 "expected a level L1–S2 and a side at the end of the name (L3_R, L3right), got "
-                "neither; rename the file",
+                f"{_what_is_named(file)}; rename the file",
             )
             return
         if file.key in self.points[file.kind]:
@@ -204,6 +224,9 @@ class SubjectReader:
                 "keep one",
             )
             return
+        if self._says_missing(markups):
+            # Named with those that have no file, as there is nothing in this one.
+            return
         points = np.concatenate([self._usable(file, markup) for markup in markups])
         if len(points) < MINIMUM_POINTS[file.kind]:
             self._say_too_few(file, len(points))
@@ -211,6 +234,11 @@ class SubjectReader:
             self._add_ganglion(file, points)
         else:
             self._add_root(file, points)
+
+    @staticmethod
+    def _says_missing(markups: tuple[Markup, ...]) -> bool:
+        """Whether a file has points, and says of all of them that they have no place."""
+        return any(len(m.points) for m in markups) and not any(len(m.defined) for m in markups)
 
     def _add_ganglion(self, file: MarkerFile, points: np.ndarray) -> None:
         if len(points) > 1:
@@ -230,6 +258,9 @@ class SubjectReader:
             if len(unique) < len(points):
                 self._say_doubled(file, len(points) - len(unique))
                 points = points[np.sort(first)]
+                if len(points) < MINIMUM_POINTS["roots"]:
+                    self._say_too_few(file, len(points))
+                    return
         order = order_along_root(points)
         along = np.arange(len(order))
         moved = int(min((order != along).sum(), (order[::-1] != along).sum()))
@@ -293,6 +324,16 @@ class SubjectReader:
                     kind,
                     f"expected 14 {kind}, got {len(found)}; their landmarks are missing: {listed}",
                 )
+
+
+def _what_is_named(file: MarkerFile) -> str:
+    """What a name without a level and a side has in their place."""
+    text = file_name(file.name).lower().rpartition(".json")[0].removesuffix(".mrk")
+    if re.search(r"[a-z]\d{1,2}$", text):
+        return "a level without a side"
+    if re.search(r"(^|_)(left|right|l|r)$", text):
+        return "a side without a level"
+    return "neither"
 
 
 def _short(file: MarkerFile) -> str:

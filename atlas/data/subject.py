@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -13,6 +14,8 @@ import numpy as np
 
 from atlas.arrays import read_only
 
+# Half characters, by which Python keeps bytes of names that are not UTF-8, and control characters.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 LEVELS = ("L1", "L2", "L3", "L4", "L5", "S1", "S2")
 SIDES = ("left", "right")
 
@@ -25,6 +28,23 @@ class RootKey(NamedTuple):
 
 
 ROOT_KEYS = tuple(RootKey(level, side) for level in LEVELS for side in SIDES)
+
+
+def printable(text: str) -> str:
+    r"""A text of a file system or a file as it can be printed and written: the rest is escaped.
+
+    Examples
+    --------
+    >>> printable("sub-01\udcff\t")
+    'sub-01\\xff\\x09'
+    """
+    return UNPRINTABLE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    byte = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code
+    return f"\\x{byte:02x}" if byte < 0x100 else f"\\u{byte:04x}"
 
 
 class Severity(IntEnum):
@@ -58,6 +78,10 @@ class Finding:
     place: str
     message: str
 
+    def __post_init__(self) -> None:
+        for name in ("subject", "place", "message"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
+
     def document(self) -> dict[str, str]:
         """The finding as JSON values."""
         return {
@@ -90,6 +114,11 @@ class Source:
     place: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     notice: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", printable(self.place))
+        files = {printable(name): value for name, value in self.files.items()}
+        object.__setattr__(self, "files", files)
 
     @property
     def sha256(self) -> str:

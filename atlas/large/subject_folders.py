@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from atlas.data.dataset import Dataset, DatasetError, survey_subject
+from atlas.data.dataset import Dataset, DatasetError, said_of_folders, survey_subject
 from atlas.data.exclusions import ExclusionError, exclude
+from atlas.data.file_trees import FolderTree, Listing
 from atlas.data.image_quality import read_image_quality
-from atlas.data.layout import SUBJECT, FolderTree, subject_id
+from atlas.data.layout import SUBJECT, MarkerFile, marker_files
 from atlas.data.participants import read_participants, unmatched_rows
 from atlas.data.subject import Finding, Severity, Subject
+from atlas.data.unread import made_markers, said_of_results, unrecognised_files
 
 # Where folders of subjects stand in a dataset, from its root.
 HOLDERS = ("", "markers", "derivatives/markers")
@@ -26,8 +29,8 @@ class SubjectFolder:
     ----------
     root : str
         The dataset.
-    folder : str
-        From its root.
+    folders : tuple of str
+        That hold its files, from the root; other subjects may have files in them.
     id : str
     covariates : mapping
         Of ``participants.tsv`` and of image quality.
@@ -36,14 +39,14 @@ class SubjectFolder:
     """
 
     root: str
-    folder: str
+    folders: tuple[str, ...]
     id: str
     covariates: Mapping[str, float | str | None]
     exclusions: tuple[str, ...] = ()
 
     def read(self) -> tuple[Subject | None, tuple[Finding, ...]]:
         """The subject, None where it cannot be used, and what was found on the way."""
-        tree = _FolderOf(Path(self.root), self.folder)
+        tree = _FoldersOf(Path(self.root), self.folders)
         subject, findings = survey_subject(tree, self.id, self.covariates)
         if subject is None or not self.exclusions:
             return subject, findings
@@ -52,15 +55,23 @@ class SubjectFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class _FolderOf:
-    """One folder of a tree, by the names its files have in the tree."""
+class _FoldersOf:
+    """Some folders of a tree, without those below them, by the names files have in the tree."""
 
     root: Path
-    folder: str
+    folders: tuple[str, ...]
 
     def names(self) -> list[str]:
-        """The files of the folder, sorted, from the root of the tree."""
-        return [f"{self.folder}/{name}" for name in FolderTree(self.root / self.folder).names()]
+        """The files of the folders, sorted, from the root of the tree."""
+        return self.listing().names
+
+    def listing(self) -> Listing:
+        """The files of the folders, and which of these cannot be looked into."""
+        found = Listing()
+        for folder in self.folders:
+            found.names.extend(FolderTree(self.root).files_in(folder, found.problems))
+        found.names.sort()
+        return found
 
     def read(self, name: str) -> bytes:
         """The bytes of one file."""
@@ -122,43 +133,56 @@ def list_subjects(path: str | Path) -> FolderListing:
         raise DatasetError([Finding(Severity.ERROR, "no-subject-folders", "", str(root), message)])
     # Workers may stand in another folder.
     root = root.resolve()
-    holder = next(h for h in HOLDERS if _subject_names(root / h))
-    findings: list[Finding] = []
     tree = FolderTree(root)
-    loose = sorted(e.name for e in os.scandir(root) if e.is_file())
-    known = read_participants(tree, loose, root, findings)
-    names = _subject_names(root / holder)
-    ids = {subject_id(name): name for name in names}
-    quality = read_image_quality(tree, loose, root, ids, findings)
+    found, others, findings = _walk(tree)
+    ids = {identity: tuple(sorted(holders)) for identity, holders in sorted(found.items())}
+    known = read_participants(tree, others, root, findings, subjects=ids)
     findings += unmatched_rows(known, ids)
-    folders = [
+    quality = read_image_quality(tree, others, root, ids, findings)
+    folders = tuple(
         SubjectFolder(
-            str(root),
-            f"{holder}/{name}" if holder else name,
-            identity,
-            known.get(identity, {}) | quality.get(identity, {}),
+            str(root), holders, identity, known.get(identity, {}) | quality.get(identity, {})
         )
-        for identity, name in sorted(ids.items())
-    ]
-    if len(ids) < len(names):
-        findings.append(
-            Finding(
-                Severity.ERROR,
-                "repeated-subject",
-                "",
-                str(root),
-                f"expected a folder a subject, got {len(names)} folders of {len(ids)}; two are "
-                "spelled alike: rename or remove one",
-            )
-        )
-    return FolderListing(str(root), tuple(folders), tuple(findings))
+        for identity, holders in ids.items()
+    )
+    return FolderListing(str(root), folders, tuple(findings))
+
+
+def _walk(tree: FolderTree) -> tuple[dict[str, set[str]], list[str], list[Finding]]:
+    """Folders of each subject, files that are no markers, and findings of a whole tree.
+
+    As reading the dataset has them, without the names of marker files: they are too many.
+    """
+    listing = Listing()
+    # One file of each subject in each folder stands for all of them.
+    markers: dict[str, MarkerFile] = {}
+    for folder, own in tree.walk(listing.problems):
+        names = [f"{folder}/{name}" if folder else name for name in own]
+        files = list(marker_files(names))
+        known = {file.name for file in files}
+        markers |= {f.name: f for f in {file.subject: file for file in files}.values()}
+        listing.names.extend(name for name in names if name not in known)
+        listing.folders.extend([folder] if folder else [])
+        listing.problems.extend(unrecognised_files(names, files))
+    made = made_markers(tree, listing.names)
+    listing = listing.without(made)
+    read = [markers[name] for name in Listing(list(markers)).without(made).names]
+    folders: dict[str, set[str]] = defaultdict(set)
+    for file in read:
+        folders[file.subject].add(file.name.rpartition("/")[0])
+    said = said_of_folders(listing, read, folders)
+    return folders, listing.names, [*listing.problems, *said_of_results(made), *said]
 
 
 def leave_out(listing: FolderListing, names: Iterable[str]) -> FolderListing:
     """Leave subjects or structures out of a listing, as :func:`atlas.data.exclusions.exclude`."""
     wanted = tuple(dict.fromkeys(name.strip().rstrip("/") for name in names))
+    # A subject that cannot be read is known by its findings only, and can be left out as a whole.
     ids = {f.id for f in listing.folders}
-    lost = [name for name in wanted if name.partition("/")[0] not in ids]
+    named = ids | {f.subject for f in listing.findings} - {""}
+    lost = [
+        name for name in wanted if name.partition("/")[0] not in (ids if "/" in name else named)
+    ]
     if lost:
         raise ExclusionError(f"{listing.root}: no {', '.join(lost)} to exclude")
     gone = {name for name in wanted if "/" not in name}
@@ -171,10 +195,13 @@ def leave_out(listing: FolderListing, names: Iterable[str]) -> FolderListing:
     )
     if not folders:
         raise ExclusionError(f"{listing.root}: expected subjects left after the exclusions")
-    return replace(listing, folders=folders, exclusions=wanted)
+    findings = tuple(f for f in listing.findings if f.subject not in gone)
+    return replace(listing, folders=folders, findings=findings, exclusions=wanted)
 
 
 def _subject_names(folder: Path) -> list[str]:
-    if not folder.is_dir():
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(e.name for e in entries if SUBJECT.match(e.name) and e.is_dir())
+    except OSError:  # Not there or locked: reading it whole says so.
         return []
-    return sorted(e.name for e in os.scandir(folder) if e.is_dir() and SUBJECT.match(e.name))
