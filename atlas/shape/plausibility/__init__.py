@@ -83,6 +83,9 @@ def subject_findings(profile: Profile) -> list[Finding]:
     contours = [*slice_findings(profile, told), *outlines]
     contours += neighbour_findings(profile, told | odd)
     roots, settled = trace_findings(profile, told)
+    roots = [f for f in roots if f.place not in told]
+    # A root with a point far off has no begin, end or angle to go by.
+    settled |= {place.split(" at ")[0] for place in told if place.startswith("root ")}
     reversals = reversed_roots(subject, profile.axes[:, 2])
     settled |= {f.place for f in reversals}
     sides = swapped_sides(subject, profile.axes)

@@ -35,8 +35,8 @@ ABOVE_MM = 15.0
 BELOW_CORD_MM = 20.0
 # Points that stand apart from their root by so many slices, and so many mm.
 PARTED_SLICES, PARTED_MM = 10.0, 20.0
-# A share of a root's points that is far off makes it the whole file.
-WHOLE = 0.5
+# Points of a root that may be slips of single clicks, or this share of it; more are the whole file.
+FEW, FEW_SHARE = 2, 0.1
 # Begins, and ends, of partners: 4.0 mm apart at most, and 2.1 mm both in one direction.
 SHIFTED_MM = 25.0
 # A root has one point a slice.
@@ -53,7 +53,9 @@ ELSEWHERE_MM, CURVED = 40.0, 0.35
 # Ganglia S2 lie 300 mm below the dura's top in sub-03; an image may end anywhere above.
 BELOW_MM = 280.0
 
-# How far from a place where it may be: infinite elsewhere, the less the better.
+# Of a misfit, by which another frame must be better than RAS.
+CLEARLY = 0.25
+# How far from where it may be, as a share of what is let pass; infinite beyond.
 Misfit = Callable[[np.ndarray], float]
 
 
@@ -130,7 +132,7 @@ class _Row(NamedTuple):
         size = max(_reach(points), 1e-12) / max(usual, 1e-12)
         if beyond > 2 * self.spacing_mm or aside > ASIDE_MM or not 1 / SIZE <= size <= SIZE:
             return float("inf")
-        return float(aside + ASIDE_MM * abs(np.log(size)))
+        return float(aside / ASIDE_MM + abs(np.log(size)))
 
 
 def _reach(outline: np.ndarray) -> float:
@@ -149,7 +151,8 @@ def _elsewhere(
     fits = {factor: changed(factor) for factor in UNITS}
     best = min(fits, key=lambda factor: fits[factor])
     frames = {name: changed(signs) for name, signs in FRAMES.items()}
-    frame = min(frames, key=lambda name: frames[name])
+    # One axis alone is rarely negated: RAS it is, but where that fits clearly worse.
+    frame = min(frames, key=lambda name: frames[name] - CLEARLY * (name == "x and y"))
     if np.isfinite(fits[best]) and np.isinf(frames["x and y"]):
         rule = "wrong-unit"
         cure = f"multiplied by {best:g} it is in place: it looks like {UNITS[best]} declared as mm"
@@ -176,7 +179,7 @@ def far_roots(profile: Profile) -> list[Finding]:
     usual = _Usual.of(profile)
     for key, points in profile.roots.items():
         far = _far_points(profile, points)
-        if np.isinf(_root_misfit(profile, points, usual)):
+        if np.isinf(_root_misfit(profile, points, usual, key.side)):
             findings.append(_far_root(profile, key, points, usual))
         elif far.any():
             findings.append(_far_root_points(profile, key, points, far))
@@ -208,16 +211,19 @@ def _parted(heights: np.ndarray, spacing: float) -> np.ndarray:
     if not gaps.any():
         return np.empty(0, dtype=int)
     parts = np.split(order, np.flatnonzero(gaps) + 1)
-    few = max(2, len(heights) // 10)
     largest = max(parts, key=len)
-    lone = [part for part in parts if part is not largest and len(part) <= few]
+    lone = [part for part in parts if part is not largest and len(part) <= _few(len(heights))]
     return np.concatenate(lone) if lone else np.empty(0, dtype=int)
 
 
-def _root_misfit(profile: Profile, points: np.ndarray, usual: _Usual) -> float:
-    """How ill a whole root fits: by its place beside the sac, its begin, and its steps."""
+def _few(points: int) -> int:
+    return max(FEW, int(FEW_SHARE * points))
+
+
+def _root_misfit(profile: Profile, points: np.ndarray, usual: _Usual, side: str) -> float:
+    """How ill a whole root fits: by its place beside the sac, its begin, its steps and its side."""
     far = _far_points(profile, points)
-    if far.mean() > WHOLE:
+    if far.sum() > _few(len(points)):
         return float("inf")
     near = points[~far]
     lowest = float((profile.cord if len(profile.cord.heights) else profile.dura).heights.min())
@@ -226,8 +232,10 @@ def _root_misfit(profile: Profile, points: np.ndarray, usual: _Usual) -> float:
     tiny = step < STEP * usual.step_mm and np.ptp(near, axis=0).max() < STEP * usual.extent_mm
     if near[:, 2].max() < lowest - BELOW_CORD_MM or tiny:
         return float("inf")
-    aside = float(np.median(np.linalg.norm(near[:, :2] - profile.axis_at(near[:, 2]), axis=1)))
-    return aside / ASIDE_MM + abs(float(np.log(max(step, 1e-9) / max(usual.step_mm, 1e-9))))
+    away = np.median(near[:, :2] - profile.axis_at(near[:, 2]), axis=0)
+    other = (away[0] > 0) != (side == "left")
+    steps = abs(float(np.log(max(step, 1e-9) / max(usual.step_mm, 1e-9))))
+    return float(np.linalg.norm(away)) / ASIDE_MM + steps + other
 
 
 class _Usual(NamedTuple):
@@ -252,7 +260,7 @@ def _far_root(profile: Profile, key: RootKey, points: np.ndarray, usual: _Usual)
         profile,
         f"root {key.level} {key.side}",
         profile.subject.roots[key],
-        lambda moved: _root_misfit(profile, moved, usual),
+        lambda moved: _root_misfit(profile, moved, usual, key.side),
         f"expected it in the sac, from the cord downwards, got its middle {off:.1f} mm beside the "
         f"sac's middle line, its begin {profile.dura.heights.max() - points[:, 2].max():.1f} mm "
         f"below the sac's top, and {size:.3g} mm of it",
@@ -464,7 +472,7 @@ def _ganglion_misfit(profile: Profile, spots: list[np.ndarray]) -> Misfit:
         if _line_distance(profile, point) > ELSEWHERE_MM:
             return float("inf")
         near = min((float(np.linalg.norm(point - spot)) for spot in spots), default=0.0)
-        return near if near <= GANGLION_MM else float("inf")
+        return near / GANGLION_MM if near <= GANGLION_MM else float("inf")
 
     return misfit
 

@@ -305,9 +305,7 @@ def single_file_findings(profile: Profile) -> tuple[list[Finding], set[str]]:
         Nothing more needs to be said of these.
     """
     findings = [*far_contours(profile), *far_roots(profile), *far_ganglia(profile)]
-    places = {
-        f.place.split(" at ")[0] if f.place.startswith("root ") else f.place for f in findings
-    }
+    places = {f.place for f in findings}
     return _gathered(profile, findings), places
 
 
