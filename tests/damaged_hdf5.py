@@ -51,6 +51,8 @@ def _attribute_damaged(owner: Any, rng: np.random.Generator) -> None:
 def _field_damaged(file: h5py.File, name: str, other: Path, rng: np.random.Generator) -> None:
     held = file[name]
     array = held[()] if isinstance(held, h5py.Dataset) else None
+    if isinstance(array, np.generic):
+        array = np.asarray(array)
     ways = (*PLACES, *(NUMBERS if isinstance(array, np.ndarray) else TEXTS if array else ()))
     way = ways[rng.integers(len(ways))]
     if way is _swapped:

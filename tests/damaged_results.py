@@ -17,6 +17,7 @@ import signal
 import struct
 import sys
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,14 +108,14 @@ def _in_a_process(kind: Kind, expected: Any, begin: int, end: int) -> list[str]:
     read, write = os.pipe()
     child = os.fork()
     if not child:
-        os.close(read)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with tempfile.TemporaryDirectory() as folder:
-            for number in range(begin, end):
-                line = outcome(kind, expected, number, Path(folder)).replace("\n", " ")
-                os.write(write, (line + "\n").encode("utf-8", "backslashreplace"))
-        os._exit(0)
+        # Whatever happens ends here: what called this belongs to the parent.
+        try:
+            os.close(read)
+            _write_outcomes(kind, expected, range(begin, end), write)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
     os.close(write)
     with os.fdopen(read, errors="replace") as lines:
         found = lines.read().splitlines()
@@ -122,6 +123,15 @@ def _in_a_process(kind: Kind, expected: Any, begin: int, end: int) -> list[str]:
     if len(found) < end - begin:
         found.append(f"died: {status}")
     return found
+
+
+def _write_outcomes(kind: Kind, expected: Any, numbers: range, write: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with tempfile.TemporaryDirectory() as folder:
+        for number in numbers:
+            line = outcome(kind, expected, number, Path(folder)).replace("\n", " ")
+            os.write(write, (line + "\n").encode("utf-8", "backslashreplace"))
 
 
 # --- damages
@@ -424,9 +434,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         kinds = make_kinds(Path(folder))
         for name in kinds if wanted == "all" else wanted.split(","):
-            counts, faults = run(kinds[name], count)
-            print(f"{name}: {dict(sorted(counts.items()))}", flush=True)
-            print(*faults[:25], sep="\n", flush=True)
+            counts = Counter[str]()
+            for first in range(0, count, RUN):
+                found, faults = run(kinds[name], min(RUN, count - first), first=first)
+                counts += found
+                print(f"{name} {counts.total()}: {dict(sorted(counts.items()))}", flush=True)
+                if faults:
+                    print(*faults, sep="\n", flush=True)
 
 
 if __name__ == "__main__":
