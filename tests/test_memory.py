@@ -59,8 +59,8 @@ def test_a_block_leaves_room_for_its_copies(text):
 def test_a_limit_too_small_for_the_group_or_its_workers_is_refused_at_once():
     Resources(max_memory="400MiB").expect_room(500)
     Resources().expect_room(10**6)
-    with pytest.raises(TooLittleMemoryError, match=r"at least 543 MiB for 10,000 subjects"):
-        Resources(max_memory="320MiB").expect_room(10_000)
+    with pytest.raises(TooLittleMemoryError, match=r"at least 973 MiB for 10,000 subjects"):
+        Resources(max_memory="400MiB").expect_room(10_000)
     with pytest.raises(TooLittleMemoryError, match=r"at least 960 MiB for 10 subjects and 2 worke"):
         Resources(max_memory="400MiB", workers=2).expect_room(10)
 

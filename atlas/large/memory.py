@@ -21,7 +21,7 @@ LEAST_BYTES = PROGRAM_BYTES + (64 << 20)
 # What a build by passes takes at its end, when it draws and writes tables, and what it keeps of
 # each subject until then: measures, scores, findings, provenance.
 END_BYTES = 308 << 20
-KEPT_BYTES = 24 << 10
+KEPT_BYTES = 68 << 10
 # Copies of a subject's landmarks that a build in memory holds at its widest: raw, aligned,
 # completed, centred, deviations, and modes as many as subjects.
 COPIES_IN_MEMORY = 8

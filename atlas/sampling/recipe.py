@@ -101,6 +101,11 @@ class Recipe:
             A choice that does not exist or cannot be for this atlas.
         """
         model = self._model(atlas)
+        if self.noise and not model.noise:
+            raise SamplingError(
+                "noise: expected a model with noise, got one whose modes hold all of the variance; "
+                "leave it out, or build with --variance 0.95"
+            )
         k = model.n_modes if self.n_modes is None else self.n_modes
         design = Design(self.design, self.n, k, self.seed)
         pose = PoseLimits(self.rotation_deg, self.translation_mm)
