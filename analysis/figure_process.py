@@ -3,9 +3,9 @@
 Figures and tables of a build do not depend on each other, and matplotlib takes longer to load than
 most stages take.  The process is a fresh interpreter that gets what to show through a pipe and
 gives the pictures back through another: nothing is forked, no main module is imported, and it
-never touches the folder of the build.  It ends by itself when its pipes close, so a build that is
-killed leaves nobody behind.  Whatever goes wrong there, the pictures are then drawn here: what is
-wrong with the data is raised here as it always was.
+never touches the folder of the build.  It ends by itself as soon as its pipes close, so a build
+that is killed leaves nobody behind.  Whatever goes wrong there, the pictures are then drawn here:
+what is wrong with the data is raised here as it always was.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analysis.figures.build_figures import draw_figures, pack, shown, unpack, write_pictures
+from atlas.pools import end_when
 from atlas.surroundings import own_environment
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ from analysis.figure_process import draw_for_parent
 draw_for_parent()
 """
 
+LENGTH_BYTES = 8
 Finish = Callable[[Path], list[Path]]
 Begin = Callable[["Alignment", "ShapeModel", "Dataset"], Finish]
 
@@ -110,14 +113,31 @@ def _start() -> subprocess.Popen[bytes] | None:
 
 def _ask(process: subprocess.Popen[bytes], content: bytes) -> bytes:
     """Give the process what to show; its answer once it has ended, nothing where it failed."""
-    answer, _ = process.communicate(content)
-    return answer if process.returncode == 0 else b""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(announced(content))
+        process.stdin.flush()
+    except OSError:
+        return b""
+    # Its input stays open: that it closes says that this process is gone.
+    answer = process.stdout.read()
+    return answer if process.wait() == 0 else b""
+
+
+def announced(content: bytes) -> bytes:
+    """What to show as the process takes it: how much it is, and then it."""
+    return len(content).to_bytes(LENGTH_BYTES, "big") + content
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
-    with process:
-        pass
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            # What it was not given in time is of no use to anybody.
+            with suppress(OSError):
+                pipe.close()
 
 
 def _received(drawn: Future[bytes] | None) -> list[tuple[str, bytes]]:
@@ -136,18 +156,28 @@ def draw_for_parent() -> None:
     answer = os.fdopen(os.dup(1), "wb")
     # What a library prints is not for the parent.
     os.dup2(2, 1)
+    given: Queue[bytes] = Queue()
+    end_when(lambda: _receive(given))
     import analysis.figures.compositions  # noqa: F401  loaded while the parent reads
 
     # None of it will go: the collector need not look at it again for each figure.
     gc.freeze()
-    content = sys.stdin.buffer.read()
-    # A parent that was killed, or refused its data, asks for nothing.
-    if content:
-        pictures: dict[str, Any] = {
-            name: np.frombuffer(picture, np.uint8)
-            for name, picture in draw_figures(unpack(content))
-        }
-        with answer:
-            np.savez(answer, **pictures)
+    pictures: dict[str, Any] = {
+        name: np.frombuffer(picture, np.uint8)
+        for name, picture in draw_figures(unpack(given.get()))
+    }
+    with answer:
+        np.savez(answer, **pictures)
     # At once: to take a process of this size down in order takes a tenth of a second.
-    os._exit(0 if content else 1)
+    os._exit(0)
+
+
+def _receive(given: Queue[bytes]) -> None:
+    """Take what is to be shown; return when the parent is gone, or refused its data."""
+    with os.fdopen(os.dup(0), "rb") as source:
+        size = int.from_bytes(source.read(LENGTH_BYTES), "big")
+        content = source.read(size)
+        if not size or len(content) < size:
+            return
+        given.put(content)
+        source.read(1)

@@ -210,7 +210,7 @@ def _build_by_passes(
     from atlas.large.building import build_large_atlas
 
     measures = next((entry.load() for entry in registered(SURVEY_MEASURES)), None)
-    with new_folder(claim) as folder, resources.at_work() as workers:
+    with new_folder(claim) as folder, resources.at_work(folder.parent) as workers:
         if workers.link:
             stage(f"workers at {workers.link}")
         found = build_large_atlas(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atlas.errors import AtlasError
+from atlas.errors import AtlasError, MachineError
 
 if TYPE_CHECKING:
     import h5py
@@ -21,6 +21,10 @@ IN_MEMORY_BYTES = 64 << 20
 
 class OutputError(AtlasError):
     """A place that cannot be written to; the text says why and what to do."""
+
+
+class UnfinishedError(OutputError, MachineError):
+    """A place that takes no more of what is being written; the text says why and what to do."""
 
 
 def write_file(path: Path, content: bytes | str) -> Path:

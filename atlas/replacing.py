@@ -19,7 +19,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -33,6 +33,8 @@ except ImportError:  # Windows: nothing is locked there, and so nothing is remov
 LOCK, NEW, LIST, READY = "under-way", "new", "list", "ready"
 # Of the name that a holder inside its place has.
 INSIDE = "atlas-result"
+# Of the one holder inside its place that is there for whoever works on its files one by one.
+SOLE = "the_only"
 # What file systems and kernels answer that cannot exchange two names, or where one is a mount.
 CANNOT = (
     errno.EINVAL,
@@ -75,18 +77,86 @@ def holder(path: Path, *, inside: bool = False) -> Iterator[Path]:
     beside, prefix = (path, _prefix(INSIDE)) if inside else (path.parent, _prefix(path.name))
     while True:
         place = Path(tempfile.mkdtemp(prefix=prefix, dir=beside))
-        handle = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        # Another process may have taken the holder for a dead one before it was locked.
-        if _lock(handle, wait=True) is not False and (place / LOCK).exists():
+        handle = _locked(place)
+        if handle is not None:
             break
-        os.close(handle)
     try:
         yield place
     finally:
         # What was half moved when the disk failed is for the next writer to finish.
         if not (place / READY).exists():
-            shutil.rmtree(place, ignore_errors=True)
+            _remove(place)
         os.close(handle)
+
+
+@contextmanager
+def sole_holder(path: Path) -> Iterator[Path]:
+    """A holder inside a folder of which there is one at a time, removed after the block.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute, and there.
+
+    Yields
+    ------
+    Path
+        With the lock in it, and nothing else.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process has it.
+    """
+    place = path / f"{_prefix(INSIDE)}{SOLE}"
+    while True:
+        place.mkdir(exist_ok=True)
+        handle = _locked(place, wait=False)
+        if handle is not None:
+            break
+    try:
+        _empty(place)
+        yield place
+    finally:
+        _remove(place)
+        os.close(handle)
+
+
+def _locked(place: Path, *, wait: bool = True) -> int | None:
+    """Take the lock of a holder; None where it was removed meanwhile as that of a dead process."""
+    try:
+        handle = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:
+        return None
+    if _lock(handle, wait=wait) is False:
+        os.close(handle)
+        raise BlockingIOError(errno.EWOULDBLOCK, "another process has it", str(place))
+    try:
+        if os.path.samestat(os.fstat(handle), (place / LOCK).stat()):
+            return handle
+    except FileNotFoundError:
+        pass
+    os.close(handle)
+    return None
+
+
+def _empty(place: Path) -> None:
+    """Remove what a holder holds, but its lock."""
+    for entry in os.scandir(place):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        elif entry.name != LOCK:
+            with suppress(OSError):
+                os.unlink(entry.path)  # noqa: PTH108
+
+
+def _remove(place: Path) -> None:
+    """Remove a holder: its lock only when all else is gone, so that what is left is found again."""
+    with suppress(OSError):
+        _empty(place)
+        if os.listdir(place) == [LOCK]:  # noqa: PTH208
+            (place / LOCK).unlink()
+            place.rmdir()
 
 
 def must_be_inside(path: Path) -> bool:
@@ -97,7 +167,7 @@ def must_be_inside(path: Path) -> bool:
 def clear_abandoned(path: Path) -> None:
     """Remove holders that killed processes left for ``path``; finish what one was about to move.
 
-    A holder without a lock file, or of a process that lives, is left alone.
+    A holder of a process that lives is left alone.
     """
     if locks is None:
         return
@@ -107,13 +177,18 @@ def clear_abandoned(path: Path) -> None:
     for place in sorted(found):
         try:
             handle = os.open(place / LOCK, os.O_RDWR)
+        except FileNotFoundError:
+            # It died before it had a lock, or after: then there is nothing in it.
+            with suppress(OSError):
+                place.rmdir()
+            continue
         except OSError:
             continue
         try:
             if _lock(handle, wait=False):
                 if (place / READY).exists():
                     _move_all(place, path)
-                shutil.rmtree(place, ignore_errors=True)
+                _remove(place)
         finally:
             os.close(handle)
 

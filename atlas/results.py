@@ -8,19 +8,22 @@ that is an input, holds one or lies in one is refused, whatever is forced.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from atlas.files import OutputError, write_file
+from atlas.files import OutputError, new_file, write_file
 from atlas.old_results import SOFTWARE, old_page, old_result
 from atlas.replacing import (
+    CANNOT,
     NEW,
     InTheWayError,
     clear_abandoned,
@@ -28,6 +31,7 @@ from atlas.replacing import (
     holder,
     must_be_inside,
     put_in_place,
+    sole_holder,
 )
 
 LIST = "atlas-result.json"
@@ -36,6 +40,8 @@ MOST_NAMES = 3
 # A list is some kilobytes, of a cohort of thousands some megabytes.
 MOST_LIST_BYTES = 256 << 20
 ANOTHER_PLACE = "choose another place"
+# What says of a place that it is not to be written; all else is the machine's.
+REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 StrPath = str | Path
 
@@ -144,7 +150,7 @@ def new_folder(claim: Claim, *, adding: bool = False) -> Iterator[Path]:
             place = stack.enter_context(holder(path, inside=must_be_inside(path)))
             (place / NEW).mkdir()
         except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error}); {ANOTHER_PLACE}") from None
+            raise _unwritable(path, error) from None
         yield place / NEW
         written = {LIST, *files_of(place / NEW)}
         write_list(place / NEW, claim.command, written | claim.own if adding else written)
@@ -153,6 +159,93 @@ def new_folder(claim: Claim, *, adding: bool = False) -> Iterator[Path]:
             put_in_place(place, path, own=own, force=claim.force)
         except InTheWayError as error:
             raise OutputError(_in_the_way(path, error.names)) from None
+
+
+@contextmanager
+def growing_folder(claim: Claim) -> Iterator[Path]:
+    """A folder that a command fills bit by bit, and may go on with; nobody else meanwhile.
+
+    Parameters
+    ----------
+    claim : Claim
+        Of :func:`claim_folder`.
+
+    Yields
+    ------
+    Path
+        A folder inside, for what is under way; :func:`move_into` takes it to its place.
+
+    Raises
+    ------
+    OutputError
+        Another process is at work there, or the place cannot be written.
+    """
+    path = claim.path
+    is_new = not path.exists()
+    with ExitStack() as stack:
+        if is_new:
+            stack.callback(_remove_if_empty, path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            clear_abandoned(path)
+            work = stack.enter_context(sole_holder(path))
+        except BlockingIOError:
+            raise OutputError(
+                f"{path}: expected nobody at work there, got an `atlas {claim.command}` that is "
+                f"under way; wait for it, or {ANOTHER_PLACE}"
+            ) from None
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        yield work
+
+
+def move_into(work: Path, folder: Path, names: Iterable[str]) -> None:
+    """Move files, each in one step, and make the folders they lie in.
+
+    Parameters
+    ----------
+    work, folder : Path
+        From where, and to where.
+    names : iterable of str
+        With ``/`` between folders, in this order.
+
+    Raises
+    ------
+    OutputError
+        Something else has the name of a file, or of a folder.
+    """
+    for name in names:
+        place = folder / name
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _replace(work / name, place)
+        except (IsADirectoryError, NotADirectoryError, FileExistsError):
+            raise OutputError(
+                f"{place}: expected a file of the result or nothing, got something else at it or "
+                "above it; move it away, and run it again"
+            ) from None
+
+
+def _replace(source: Path, place: Path) -> None:
+    try:
+        source.replace(place)
+    except OSError as error:
+        # A folder within the result may be a link to another disk.
+        if error.errno not in CANNOT:
+            raise
+        with new_file(place) as beside:
+            shutil.copyfile(source, beside)
+
+
+def _unwritable(path: Path, error: OSError) -> OSError | OutputError:
+    if error.errno in REFUSALS:
+        return OutputError(f"{path}: cannot be written ({error}); {ANOTHER_PLACE}")
+    return error
+
+
+def _remove_if_empty(path: Path) -> None:
+    with suppress(OSError):
+        path.rmdir()
 
 
 def write_list(folder: Path, command: str, files: Iterable[str]) -> None:
@@ -257,7 +350,7 @@ def new_result_file(claim: Claim) -> Iterator[Path]:
             clear_abandoned(path)
             place = stack.enter_context(holder(path)) / f"{NEW}{path.suffix}"
         except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error}); {ANOTHER_PLACE}") from None
+            raise _unwritable(path, error) from None
         yield place
         place.replace(path)
 
@@ -361,7 +454,14 @@ def _held(path: Path) -> tuple[str | None, frozenset[str]]:
         return None, frozenset()
     if maker != SOFTWARE or not isinstance(command, str) or not isinstance(files, list):
         return None, frozenset()
-    return command, frozenset(name for name in files if isinstance(name, str))
+    return command, frozenset(filter(_is_inside, files))
+
+
+def _is_inside(name: object) -> bool:
+    """Whether a list may name this: a file within its folder, whoever wrote the list."""
+    return isinstance(name, str) and not (
+        Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name
+    )
 
 
 def _in_the_way(path: Path, names: list[str]) -> str:

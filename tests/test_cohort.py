@@ -20,10 +20,11 @@ import trimesh
 
 from atlas.build import build_atlas
 from atlas.data.dataset import read_dataset
+from atlas.errors import MachineError
 from atlas.files import OutputError
 from atlas.sampling.cohort import write_cohort
 from atlas.sampling.designs import SamplingError
-from atlas.sampling.making import WORK, CohortOptions
+from atlas.sampling.making import CohortOptions
 from atlas.sampling.recipe import Recipe
 from atlas.store import Settings, load_atlas, save_atlas
 
@@ -109,7 +110,7 @@ def test_a_sample_does_not_depend_on_n_or_on_the_number_of_processes(model, coho
 
 def test_nothing_unfinished_stays_and_a_second_run_changes_nothing(model, cohort):
     before = files_of(cohort)
-    assert not (cohort / WORK).exists()
+    assert not list(cohort.rglob(".*"))
     write_cohort(model, Recipe(n=12, seed=4), cohort, CohortOptions(edge_mm=3.0))
     assert files_of(cohort) == before
 
@@ -208,10 +209,10 @@ def test_a_full_disk_is_said_plainly_and_leaves_no_half_written_sample(
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "write_markers", failing)
-    with pytest.raises(OutputError, match=r"cannot be written \(.*No space left.*run again"):
+    with pytest.raises(MachineError, match=r"cannot be written \(.*No space left.*run it again"):
         write_cohort(model, Recipe(n=6, seed=1), out, PLAIN)
     assert sorted(p.name for p in (out / "markers").iterdir()) == ["sub-0001", "sub-0002"]
-    assert not (out / WORK).exists()
+    assert not list(out.rglob(".*"))
     monkeypatch.setattr(module, "write_markers", real)
     write_cohort(model, Recipe(n=6, seed=1), out, PLAIN)
     write_cohort(model, Recipe(n=6, seed=1), tmp_path / "whole", PLAIN)

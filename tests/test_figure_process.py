@@ -12,7 +12,7 @@ import pytest
 import specimens
 
 from analysis import figure_process
-from analysis.figure_process import CHILD, figures_beside
+from analysis.figure_process import CHILD, announced, figures_beside
 from analysis.figures.build_figures import MODEL_ARRAYS, pack, shown, unpack
 from analysis.products import write_figures
 from atlas.shape.alignment import align
@@ -149,12 +149,13 @@ def test_a_process_whose_parent_is_gone_ends_by_itself(atlas, dataset):
     answer, _ = unasked.communicate(timeout=60)
     assert (unasked.returncode, answer) == (1, b"")
     asked = start_child(stdin=subprocess.PIPE)
-    asked.stdin.write(
-        pack(shown(atlas.alignment, atlas.model, dataset.subjects[0], dataset.notice))
-    )
+    what = pack(shown(atlas.alignment, atlas.model, dataset.subjects[0], dataset.notice))
+    asked.stdin.write(announced(what))
+    asked.stdin.flush()
+    # It draws by now, or is about to.
     asked.stdin.close()
-    asked.stdout.close()
-    assert asked.wait(timeout=60) != 0
+    answer, _ = asked.stdout.read(), asked.stdout.close()
+    assert (asked.wait(timeout=60), answer) == (1, b"")
 
 
 def test_a_package_of_our_name_in_the_working_folder_is_not_taken(

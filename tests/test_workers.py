@@ -9,6 +9,7 @@ import pytest
 from many_blocks import assert_same_model
 from populations import posed_population, with_gaps
 
+from atlas.errors import MachineError
 from atlas.large import cluster as dask_cluster
 from atlas.large.cluster import cluster
 from atlas.large.landmark_file import save_landmarks
@@ -66,7 +67,7 @@ def end_this_process(_item: int) -> None:
 @pytest.mark.slow
 def test_a_process_that_is_ended_is_said_and_what_to_do():
     with (
-        pytest.raises(WorkersError, match="2 processes until the end, got one that was ended"),
+        pytest.raises(MachineError, match="2 processes until the end, got one that was ended"),
         processes(2, BUDGET) as workers,
     ):
         list(workers.map(end_this_process, [1, 2]))

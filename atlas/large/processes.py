@@ -6,6 +6,7 @@ import os
 import pickle
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,14 +17,15 @@ from atlas.large.in_turn import in_turn
 from atlas.large.landmark_file import DiskGroup, LandmarkFile, blocks
 from atlas.large.memory import LEAST_BYTES, Budget
 from atlas.large.workers import UNGUARDED, Workers, WorkersError, check_main_guard, read_and_work
+from atlas.pools import worker_pool
 from atlas.shape.group import Group, parts
-from atlas.threads import one_thread_from_now_on
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+ADVICE = "take fewer, or --scheduler local, which begins anew what a lost worker did"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,30 +102,26 @@ def _handed_over(common: str, where: slice, mine: tuple[Any, ...]) -> Any:
 
 
 @contextmanager
-def processes(count: int, budget: Budget) -> Iterator[Workers]:
-    """Processes of this machine, each with its share of the memory."""
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
+def processes(count: int, budget: Budget, *, inside: Path | None = None) -> Iterator[Workers]:
+    """Processes of this machine, each with its share of the memory.
 
+    Parameters
+    ----------
+    count : int
+    budget : Budget
+        Of all together, and this process.
+    inside : Path, optional
+        Where the folder lies through which they get what all share; that of the system by default.
+    """
     check_main_guard()
     each = Budget(max(budget.total // (count + 1), LEAST_BYTES))
     with (
-        tempfile.TemporaryDirectory(prefix="atlas-") as place,
-        ProcessPoolExecutor(
-            count, mp_context=get_context("spawn"), initializer=one_thread_from_now_on
-        ) as executor,
+        tempfile.TemporaryDirectory(prefix="atlas-", dir=inside) as place,
+        worker_pool(count, advice=ADVICE) as executor,
     ):
         try:
             executor.submit(int).result()
         except BrokenProcessPool:
             # Before there was any work: it was the script that the worker could not load.
             raise WorkersError(UNGUARDED) from None
-        try:
-            yield Processes(executor, each, count, Path(place))
-        except BrokenProcessPool:
-            raise WorkersError(
-                f"workers: expected {count} processes until the end, got one that was ended, as "
-                "the system does where memory runs out; take fewer, or --scheduler local, which "
-                "begins anew what a lost worker did"
-            ) from None
+        yield Processes(executor, each, count, Path(place))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from atlas.large.cluster import cluster
 from atlas.large.memory import LEAST_BYTES, Budget, TooLittleMemoryError, least_for
@@ -64,14 +65,20 @@ class Resources:
         return asked or not self.budget.holds(subjects, scheme)
 
     @contextmanager
-    def at_work(self) -> Iterator[Workers]:
-        """Those who do the work, for as long as it takes."""
+    def at_work(self, inside: Path | None = None) -> Iterator[Workers]:
+        """Those who do the work, for as long as it takes.
+
+        Parameters
+        ----------
+        inside : Path, optional
+            Where they may put what is gone with the work.
+        """
         if self.scheduler is not None:
             count = self.workers if self.workers > 1 else 2
             with cluster(self.scheduler, self.budget, count=count) as workers:
                 yield workers
         elif self.workers > 1:
-            with processes(self.workers, self.budget) as workers:
+            with processes(self.workers, self.budget, inside=inside) as workers:
                 yield workers
         else:
             yield Alone(self.budget)

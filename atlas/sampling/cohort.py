@@ -1,34 +1,40 @@
 """A synthetic cohort as a folder: markers, meshes and a record of each sample.
 
-A sample is there when its record is: the record is written last.  What was begun and not finished
-is made again, so that a cohort that was stopped at any moment goes on to the same bytes.
+A sample is there when its record is, and every file as the record has it: the record is written
+last.  What was begun and not finished, or changed since, is made again, so that a cohort that was
+stopped at any moment goes on to the same bytes.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from importlib.metadata import version
-from multiprocessing import get_start_method
 from pathlib import Path
 from typing import Any
 
-from atlas.files import OutputError, write_file
+from atlas.files import OutputError, UnfinishedError, write_file
 from atlas.json_text import json_text
 from atlas.large.workers import check_main_guard
 from atlas.mesh.formats.writing import known_formats
-from atlas.results import Claim, claim_folder
-from atlas.sampling.making import WORK, CohortOptions, Maker, notice_of, record_path
+from atlas.pools import worker_pool
+from atlas.results import LIST, Claim, claim_folder, growing_folder, move_into, write_list
+from atlas.sampling.drawing import Plan
+from atlas.sampling.making import CohortOptions, Maker, notice_of
 from atlas.sampling.recipe import Recipe, fingerprint
-from atlas.sampling.records import Record
+from atlas.sampling.record_files import RECORDS, RecordFiles
 from atlas.sampling.summary import write_summary
 from atlas.store import Atlas, load_atlas
-from atlas.threads import one_thread_from_now_on
 
+COMMAND = "sample"
 PLAN = "plan.json"
+# Of version 0.1.0: its folder of unfinished samples, and its temporary files.
+OLD_WORK, TEMPORARY = ".unfinished", re.compile(r"\.atlas-[a-z0-9_]{8}\.(csv|json|md)")
+GO_ON = "finished samples are kept, run it again to go on"
 # Samples a process draws at once: their checks share work, and a stop loses little.
 CHUNK = 8
 
@@ -68,7 +74,7 @@ def write_cohort(
     OutputError
         The folder holds something else, or cannot be written.
     """
-    claim = claim_folder(out, command="sample", inputs=(model, recipe.seen), force=force)
+    claim = claim_folder(out, command=COMMAND, inputs=(model, recipe.seen), force=force)
     options = options or CohortOptions()
     path = Path(model) / "model.h5" if Path(model).is_dir() else Path(model)
     atlas = load_atlas(path)
@@ -76,21 +82,21 @@ def write_cohort(
     plan = recipe.plan(atlas)
     # Fails here, before anything is written, where no draw is possible.
     plan.draw(0, min(CHUNK, recipe.n))
-    out = claim.path
-    with _plain_output_errors(out):
-        _open_cohort(out, _plan_document(path, atlas, recipe, options))
-        missing = [i for i in range(recipe.n) if not record_path(out, i, recipe.n).is_file()]
+    out, content = claim.path, _plan_text(path, atlas, recipe, options)
+    _refuse_another(out, content)
+    files = RecordFiles(out, recipe.n, hashlib.sha256(content.encode()).hexdigest())
+    with _said_plainly(out), growing_folder(claim) as work:
+        _open_cohort(claim, work, content)
+        missing = [i for i in range(recipe.n) if not files.is_there(i)]
         progress(recipe.n - len(missing), recipe.n)
-        _make(Maker.of(path, recipe, options, out), _runs(missing), recipe.n, progress)
-        records = [_read_record(out, i, recipe.n) for i in range(recipe.n)]
-        write_summary(out, atlas, plan, records, seed=recipe.seed, notice=notice_of(atlas))
-        shutil.rmtree(out / WORK, ignore_errors=True)
+        if missing:
+            maker = Maker.of(path, recipe, options, files, work)
+            _make(maker, _runs(missing), recipe.n, progress)
+        _finish_cohort(files, work, atlas, plan, seed=recipe.seed)
 
 
-def _plan_document(
-    path: Path, atlas: Atlas, recipe: Recipe, options: CohortOptions
-) -> dict[str, Any]:
-    return {
+def _plan_text(path: Path, atlas: Atlas, recipe: Recipe, options: CohortOptions) -> str:
+    document = {
         "software": {"name": "lumbosacral-atlas", "version": version("lumbosacral-atlas")},
         "model": {"name": path.name, "sha256": fingerprint(path)},
         "recipe": recipe.document(),
@@ -102,26 +108,56 @@ def _plan_document(
         "attribution": atlas.provenance.get("attribution", ""),
         "disclaimer": atlas.provenance.get("disclaimer", ""),
     }
+    return json_text(document)
 
 
-def _open_cohort(out: Path, document: dict[str, Any]) -> None:
-    """Begin a folder, or go on with the one that was begun for the same plan."""
-    content = json_text(document)
+def _refuse_another(out: Path, content: str) -> None:
+    """Refuse a folder whose cohort was begun by another plan."""
     place = out / PLAN
-    if place.is_file() and place.read_text("utf-8") != content:
+    if place.is_file() and place.read_bytes() != content.encode():
         raise OutputError(
             f"{out}: expected the same cohort begun before, got another ({PLAN} differs); "
             "choose another folder, or remove this one"
         )
-    shutil.rmtree(out / WORK, ignore_errors=True)
-    for name in (WORK, "records"):
-        (out / name).mkdir(parents=True, exist_ok=True)
-    if not place.is_file():
-        write_file(place, content)
 
 
-def _read_record(out: Path, index: int, n: int) -> Record:
-    return Record.of(json.loads(record_path(out, index, n).read_bytes()))
+def _open_cohort(claim: Claim, work: Path, content: str) -> None:
+    """Begin a folder, or go on with it: what it is stands in it from the first moment."""
+    _clear_old(claim.path)
+    # Again now that nobody else is at work here.
+    _refuse_another(claim.path, content)
+    if not (claim.path / LIST).is_file() or claim.force:
+        write_list(work, COMMAND, claim.own | {PLAN})
+        move_into(work, claim.path, [LIST])
+    if not (claim.path / PLAN).is_file():
+        write_file(work / PLAN, content)
+        move_into(work, claim.path, [PLAN])
+
+
+def _clear_old(out: Path) -> None:
+    """Remove what killed runs of version 0.1.0 left."""
+    shutil.rmtree(out / OLD_WORK, ignore_errors=True)
+    for folder in (out, out / RECORDS):
+        for place in folder.glob(".atlas-*") if folder.is_dir() else ():
+            if TEMPORARY.fullmatch(place.name) and place.is_file():
+                place.unlink()
+
+
+def _finish_cohort(files: RecordFiles, work: Path, atlas: Atlas, plan: Plan, *, seed: int) -> None:
+    """Write the tables over all samples, and the list of every file."""
+    records, names = [], [PLAN]
+    for index in range(files.n):
+        found = files.read(index)
+        if found is None:
+            raise OutputError(
+                f"{files.out / files.name(index)}: expected the record that was written, got "
+                "none; leave the folder alone while it is made, and run it again"
+            )
+        records.append(found[0])
+        names += [files.name(index), *found[1]]
+    summary = write_summary(work, atlas, plan, records, seed=seed, notice=notice_of(atlas))
+    write_list(work, COMMAND, [*names, *summary])
+    move_into(work, files.out, [*summary, LIST])
 
 
 def _runs(missing: list[int]) -> list[tuple[int, int]]:
@@ -143,12 +179,12 @@ def _make(maker: Maker, runs: list[tuple[int, int]], n: int, progress: Progress)
             done += last - first
             progress(done, n)
         return
-    if get_start_method() != "fork":
-        check_main_guard()
-    with ProcessPoolExecutor(
+    check_main_guard()
+    with worker_pool(
         min(maker.options.workers, len(runs)),
-        initializer=_begin_work,
-        initargs=(maker.path, maker.recipe, maker.options, maker.out),
+        begin=_begin_work,
+        given=(maker.path, maker.recipe, maker.options, maker.files, maker.work),
+        advice=f"take fewer; {GO_ON}",
     ) as pool:
         for future in _bounded(pool, runs, 4 * maker.options.workers):
             done += future.result()
@@ -170,10 +206,9 @@ def _bounded(pool: Executor, runs: list[tuple[int, int]], limit: int) -> Iterato
 _MAKER: Maker | None = None
 
 
-def _begin_work(path: Path, recipe: Recipe, options: CohortOptions, out: Path) -> None:
+def _begin_work(*given: Any) -> None:
     global _MAKER  # noqa: PLW0603  (a process of a pool has no other place for its state)
-    one_thread_from_now_on()
-    _MAKER = Maker.of(path, recipe, options, out)
+    _MAKER = Maker.of(*given)
 
 
 def _work(first: int, last: int) -> int:
@@ -183,12 +218,9 @@ def _work(first: int, last: int) -> int:
 
 
 @contextmanager
-def _plain_output_errors(out: Path) -> Iterator[None]:
-    """A full disk or a place that cannot be written is said plainly; finished samples stay."""
+def _said_plainly(out: Path) -> Iterator[None]:
+    """A disk that takes no more is said plainly; finished samples stay."""
     try:
         yield
     except OSError as error:
-        shutil.rmtree(out / WORK, ignore_errors=True)
-        raise OutputError(
-            f"{out}: cannot be written ({error}); finished samples are kept, run again to go on"
-        ) from None
+        raise UnfinishedError(f"{out}: cannot be written ({error}); {GO_ON}") from None

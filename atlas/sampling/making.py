@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from scipy.spatial.transform import Rotation
 
 from atlas.data.subject import ROOT_KEYS, RootKey
 from atlas.exchange.marker_files import write_markers
-from atlas.files import write_file
 from atlas.mesh.formats import write_meshes
 from atlas.mesh.mesh_layout import EDGE_MM, MeshLayout, mesh_layout
 from atlas.mesh.repair import repair
@@ -20,11 +18,11 @@ from atlas.mesh.surfaces import surfaces
 from atlas.sampling.designs import SamplingError
 from atlas.sampling.drawing import LIMITS, Plan
 from atlas.sampling.recipe import MeasureFunction, Recipe, measure_function
+from atlas.sampling.record_files import RecordFiles
 from atlas.sampling.records import Record, sample_id
 from atlas.shape.scheme import Anatomy, Status, block_name
 from atlas.store import Atlas, load_atlas
 
-WORK = ".unfinished"
 NOTICE = "synthetic: drawn from a statistical atlas, not imaged"
 # A root that hardly anybody traced still needs as many points as a reader takes for a root.
 LEAST_TRACE = 6
@@ -66,7 +64,8 @@ class Maker:
     path: Path
     recipe: Recipe
     options: CohortOptions
-    out: Path
+    files: RecordFiles
+    work: Path
     atlas: Atlas
     plan: Plan
     measure: MeasureFunction | None
@@ -74,8 +73,22 @@ class Maker:
     layout: MeshLayout
 
     @classmethod
-    def of(cls, path: Path, recipe: Recipe, options: CohortOptions, out: Path) -> Maker:
-        """All that is needed to make samples of an atlas, read and worked out once."""
+    def of(
+        cls, path: Path, recipe: Recipe, options: CohortOptions, files: RecordFiles, work: Path
+    ) -> Maker:
+        """All that is needed to make samples of an atlas, read and worked out once.
+
+        Parameters
+        ----------
+        path : Path
+            Of the atlas.
+        recipe : Recipe
+        options : CohortOptions
+        files : RecordFiles
+            Where finished samples go.
+        work : Path
+            On the same disk: where they are made.
+        """
         atlas = load_atlas(path)
         plan = recipe.plan(atlas)
         mean = atlas.model.scheme.anatomy(atlas.model.mean)
@@ -83,7 +96,8 @@ class Maker:
             path,
             recipe,
             options,
-            out,
+            files,
+            work,
             atlas,
             plan,
             measure_function() if options.measures else None,
@@ -133,28 +147,22 @@ class Maker:
 
     def _write(self, record: Record, anatomy: Anatomy) -> None:
         name = sample_id(record.index, self.recipe.n)
-        work = self.out / WORK / name
+        work = self.work / name
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
+        work.mkdir()
         if record.accepted or self.recipe.invalid == "keep":
             self._write_anatomy(name, work, anatomy)
-        for part in sorted(work.iterdir()):
-            place = self.out / part.name / name
-            place.parent.mkdir(exist_ok=True)
-            shutil.rmtree(place, ignore_errors=True)
-            part.rename(place)
-        shutil.rmtree(work)
-        content = json.dumps(record.document()) + "\n"
-        write_file(record_path(self.out, record.index, self.recipe.n), content)
+        self.files.put(work, record)
+        shutil.rmtree(work, ignore_errors=True)
 
     def _write_anatomy(self, name: str, work: Path, anatomy: Anatomy) -> None:
         notice = notice_of(self.atlas)
         if self.options.markers:
-            write_markers(anatomy, work / "markers", name, notice=notice, traced=self.traced)
+            write_markers(anatomy, work / "markers" / name, name, notice=notice, traced=self.traced)
         if self.options.formats:
             write_meshes(
                 surfaces(anatomy, layout=self.layout),
-                work / "meshes",
+                work / "meshes" / name,
                 formats=self.options.formats,
                 notice=notice,
                 anatomy=anatomy,
@@ -188,8 +196,3 @@ def notice_of(atlas: Atlas) -> str:
     """What every file of a sample says of itself."""
     source = atlas.provenance.get("notice")
     return f"{NOTICE}; atlas {source}" if source else NOTICE
-
-
-def record_path(out: Path, index: int, n: int) -> Path:
-    """Where the record of a sample stands; the sample is there when it is."""
-    return out / "records" / f"{sample_id(index, n)}.json"

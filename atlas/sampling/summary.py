@@ -44,14 +44,18 @@ COLUMNS = {
 
 def write_summary(
     out: Path, atlas: Atlas, plan: Plan, records: Sequence[Record], *, seed: int, notice: str
-) -> None:
-    """Write ``samples.csv``, ``acceptance.csv``, ``shift.csv`` and ``README.md``."""
-    content = samples_csv(records, n=len(records), seed=seed, notice=notice)
-    write_file(out / "samples.csv", content)
+) -> list[str]:
+    """Write ``samples.csv``, ``acceptance.csv``, ``shift.csv`` and ``README.md``; their names."""
     acceptance = acceptance_rows(records, plan)
-    write_file(out / "acceptance.csv", _table(acceptance, notice))
-    write_file(out / "shift.csv", _table(shift_rows(records), notice))
-    write_file(out / "README.md", _readme(atlas, plan, records, acceptance, notice))
+    content = {
+        "samples.csv": samples_csv(records, n=len(records), seed=seed, notice=notice),
+        "acceptance.csv": _table(acceptance, notice),
+        "shift.csv": _table(shift_rows(records), notice),
+        "README.md": _readme(atlas, plan, records, acceptance, notice),
+    }
+    for name, text in content.items():
+        write_file(out / name, text)
+    return list(content)
 
 
 def _table(rows: Iterable[Mapping[str, Any]], notice: str) -> str:
