@@ -18,8 +18,12 @@ from atlas.errors import AtlasError
 from atlas.files import write_file
 from atlas.mesh.proximity import distance_to_surface, points_on_surface
 from atlas.mesh.surfaces import Mesh, surfaces
+<<<<<<< HEAD
 from atlas.plain_text import csv_text, escape_markdown
 from atlas.results import Claim, claim_folder, new_folder
+=======
+from atlas.plain_text import csv_text, escape_markdown, markdown_code
+>>>>>>> h-pages
 from atlas.shape.fitting import subject_anatomy
 from atlas.shape.scheme import Anatomy, Status, block_name
 from atlas.stages import Stage, quiet
@@ -294,5 +298,5 @@ def _readme(found: list[Comparison], lost: list[str], notice: str) -> str:
         "",
     ]
     lines += ["| column | says |", "|---|---|", *(f"| `{k}` | {v} |" for k, v in COLUMNS.items())]
-    lines += ["", *(f"- not compared: {escape_markdown(line)}" for line in lost)]
+    lines += ["", *(f"- not compared: {markdown_code(line)}" for line in lost)]
     return "\n".join(lines).rstrip() + "\n"

@@ -122,7 +122,7 @@ class Fields:
             found, got = dataset.dtype, dataset.shape
             if rows is not None:
                 return freeze(np.asarray(dataset[rows]))
-            offset = dataset.id.get_offset()
+            offset = dataset.id.get_offset() if _is_on_disk(dataset) else None
             if mapped is not None and offset is not None and dataset.nbytes >= max(mapped, 1):
                 array: np.ndarray = np.memmap(
                     dataset.file.filename, found, mode="r", offset=offset, shape=got
@@ -402,7 +402,7 @@ def _refuse_partial(dataset: h5py.Dataset, place: str) -> None:
     declared, held = dataset.nbytes, dataset.id.get_storage_size()
     offset = dataset.id.get_offset()
     whole = held > 0 or declared == 0
-    if offset is not None:
+    if offset is not None and _is_on_disk(dataset):
         size = Path(dataset.file.filename).stat().st_size
         whole = whole and held >= declared and offset + declared <= size
     chunks = dataset.chunks
@@ -414,6 +414,11 @@ def _refuse_partial(dataset: h5py.Dataset, place: str) -> None:
     if declared > LARGE_BYTES:
         whole = whole and declared <= MOST_PACKED * held
     _refuse_unless(whole, place, f"{declared} bytes of data", f"{held} stored, not all of them")
+
+
+def _is_on_disk(dataset: h5py.Dataset) -> bool:
+    """Whether there is a file of that name: one that is being made may be in memory alone."""
+    return bool(dataset.file.driver != "core")
 
 
 def _array_line(dataset: h5py.Dataset, array: np.ndarray) -> str:

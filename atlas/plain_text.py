@@ -90,6 +90,20 @@ def escape_markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", one_line(text))
 
 
+def markdown_code(text: str) -> str:
+    r"""Text as code in Markdown, every sign as it is, in one line.
+
+    Examples
+    --------
+    >>> print(markdown_code("root_radius_mm `<b>`"))
+    `` root_radius_mm `<b>` ``
+    """
+    line = one_line(text)
+    # A fence is longer than what looks like one within.
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence} {line} {fence}"
+
+
 def csv_cell(value: object) -> object:
     """A value as it is put into a CSV file: no text in it is a formula to a spreadsheet.
 

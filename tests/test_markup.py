@@ -106,4 +106,5 @@ def test_latex_prints_a_text_as_it_stands():
     )
     assert escape_latex(r"\input{/etc/passwd}$x$") == (r"\textbackslash{}input\{/etc/passwd\}\$x\$")
     assert escape_latex("中 é ł \x1b") == r"U+4E2D é ł \textbackslash{}x1b"
+    assert escape_latex("") == ""
     assert escape_latex("a\n\n\\end{document}").count("\n") == 0

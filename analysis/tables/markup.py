@@ -104,7 +104,7 @@ def escape_latex(text: str) -> str:
     """
     line = one_line(text)
     # Two hyphens would be printed as one dash.
-    pairs = zip(line, line[1:] + " ", strict=True)
+    pairs = zip(line, f"{line} "[1:], strict=True)
     return "".join("-{}" if c == after == "-" else _tex_sign(c) for c, after in pairs)
 
 

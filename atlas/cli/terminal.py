@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -65,6 +66,11 @@ def take_any_text() -> None:
             stream.reconfigure(errors=NEAREST)
 
 
+def _cell(value: object) -> str:
+    """Text of a cell in one line; blanks between numbers stay."""
+    return re.sub(r"[\t\n]+", " ", printable(str(value)))
+
+
 def _nearest(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     lost = error.object[error.start : error.end]
@@ -111,7 +117,7 @@ def print_table(
     table = Table(title=Text(one_line(title)), title_justify="left")
     for i, heading in enumerate(headings):
         table.add_column(heading, justify="left" if i < names else "right", no_wrap=True)
-    cells = [[one_line(str(value)) for value in row] for row in rows]
+    cells = [[_cell(value) for value in row] for row in rows]
     for row in cells:
         table.add_row(*map(Text, row))
     # The title goes on in a second line.
