@@ -18,12 +18,8 @@ from atlas.errors import AtlasError
 from atlas.files import write_file
 from atlas.mesh.proximity import distance_to_surface, points_on_surface
 from atlas.mesh.surfaces import Mesh, surfaces
-<<<<<<< HEAD
 from atlas.plain_text import csv_text, escape_markdown
 from atlas.results import Claim, claim_folder, new_folder
-=======
-from atlas.plain_text import csv_text, escape_markdown, markdown_code
->>>>>>> h-pages
 from atlas.shape.fitting import subject_anatomy
 from atlas.shape.scheme import Anatomy, Status, block_name
 from atlas.stages import Stage, quiet
