@@ -18,7 +18,7 @@ from atlas.errors import AtlasError
 from atlas.files import write_file
 from atlas.mesh.proximity import distance_to_surface, points_on_surface
 from atlas.mesh.surfaces import Mesh, surfaces
-from atlas.plain_text import csv_text, escape_markdown
+from atlas.plain_text import csv_text, escape_markdown, markdown_code
 from atlas.results import Claim, claim_folder, new_folder
 from atlas.shape.fitting import subject_anatomy
 from atlas.shape.scheme import Anatomy, Status, block_name
