@@ -31,6 +31,7 @@ RANKS = {
     "json_text": 0,
     "replacing": 0,
     "results": 0,
+    "pools": 0,
     "old_results": 0,
     "data": 1,
     "shape": 2,

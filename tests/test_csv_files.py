@@ -14,7 +14,7 @@ import specimens
 from analysis.products import write_tables
 from atlas.build import build_atlas
 from atlas.compare import Comparison, comparison_csv
-from atlas.exchange.exports import export_csv, export_slicermorph
+from atlas.exchange.exports import export_atlas
 from atlas.mesh.formats.centrelines import write_centrelines_csv
 from atlas.plain_text import csv_cell
 from atlas.sampling.records import Record, samples_csv
@@ -49,8 +49,8 @@ def formulas(text):
 
 def write_all(atlas, dataset, out):
     write_tables(atlas, dataset, out / "tables")
-    export_csv(atlas, out / "csv")
-    export_slicermorph(atlas, out / "slicermorph")
+    export_atlas(atlas, "csv", out / "csv")
+    export_atlas(atlas, "slicermorph", out / "slicermorph")
     mean = atlas.model.scheme.anatomy(atlas.model.mean)
     write_centrelines_csv(mean, out / "centrelines.csv", notice=FORMULA)
     return sorted(out.rglob("*.csv"))

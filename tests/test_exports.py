@@ -36,7 +36,7 @@ def rows(path):
 
 
 def test_the_statismo_export_keeps_every_rule_and_holds_no_subject(built, tmp_path):
-    path = export_atlas(built, "statismo", tmp_path / "new" / "out.h5")
+    path = export_atlas(built, "statismo", tmp_path / "out.h5")
     with h5py.File(path) as file:
         assert broken_rules(file) == []
         assert "atlas" not in file

@@ -21,7 +21,6 @@ from atlas import compare as comparing
 from atlas.build import build
 from atlas.cli import app
 from atlas.files import OutputError
-from atlas.mesh_files import MeshOptions, NamedShape, write_shape
 from atlas.results import (
     LIST,
     Claim,
@@ -352,11 +351,10 @@ def test_the_result_of_another_command_is_refused(here, name):
     assert f"got a result of `atlas {other}`" in refused(here, name, out)
 
 
-def writes(here, name, models):
+def writes(here, name):
     """Write twice with things of others around, and once through a link."""
     if name == "compare":
-        write_shape(*models, here / "models" / "sub-01")
-        (here / "models/sub-01/dura.stl").rename(here / "models/sub-01_Dura.stl")
+        (here / "models/sub-01_Dura.stl").write_bytes(mesh_of_a_dura(here))
     out = here.parent / COMMANDS[name][1]
     assert run(here, name, out).exit_code in (0, 1)
     if out.is_dir():
@@ -383,25 +381,52 @@ def writes(here, name, models):
     assert bytes_of(here.parent).keys() == {*after, link.name}
 
 
-@pytest.fixture
-def models(kitchen):
-    from atlas.data.dataset import read_dataset
-    from atlas.shape.landmarks import subject_anatomy
+@pytest.mark.parametrize("name", QUICK)
+def test_only_its_own_result_is_replaced(here, name):
+    writes(here, name)
 
-    subject = read_dataset(kitchen / "data").subjects[0]
-    shape = NamedShape("sub-01", subject_anatomy(subject), "annotated", generated=False)
-    return shape, MeshOptions(edge_mm=4.0)
+
+def forced(here, name):
+    """Write with --force over a file of others, or into their folder; the rest of it stays."""
+    out = here.parent / COMMANDS[name][1]
+    if name == "compare":
+        (here / "models/sub-01_Dura.stl").write_bytes(mesh_of_a_dura(here))
+    if out.suffix:
+        out.write_text("mine")
+    else:
+        (out / "mine").mkdir(parents=True)
+        (out / "mine/thesis.txt").write_text("years")
+        (out / LIST).write_text("mine")
+    assert run(here, name, out).exit_code == 2
+    done = run(here, name, out, "--force")
+    assert done.exit_code in (0, 1), done.output
+    if out.suffix:
+        assert out.read_bytes() != b"mine"
+        assert written_by(out) == name.split()[0]
+    else:
+        assert (out / "mine/thesis.txt").read_text() == "years"
+        assert json.loads((out / LIST).read_text())["command"] == name.split()[0]
+
+
+def mesh_of_a_dura(here):
+    return (here / "built/meshes/mean/dura.stl").read_bytes()
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_only_its_own_result_is_replaced(here, name, models):
-    writes(here, name, models)
+def test_force_writes_where_it_was_refused(here, name):
+    forced(here, name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SLOW))
-def test_only_its_own_result_is_replaced_by_the_slow_ones(here, name, models):
-    writes(here, name, models)
+def test_force_writes_where_it_was_refused_by_the_slow_ones(here, name):
+    forced(here, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(SLOW))
+def test_only_its_own_result_is_replaced_by_the_slow_ones(here, name):
+    writes(here, name)
 
 
 def test_every_command_that_writes_is_held_against_the_rule():

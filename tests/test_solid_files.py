@@ -78,7 +78,7 @@ def test_the_command_asks_for_tetrahedra_by_flag_or_format(tmp_path, monkeypatch
     seen = []
     monkeypatch.setattr("atlas.shape_choice.choose_shape", lambda path, **_: shape)
     monkeypatch.setattr("atlas.mesh_files.write_shape", lambda *given: seen.append(given[2]) or ())
-    arguments = ["mesh", str(tmp_path), "-o", str(tmp_path / "out"), *asked]
+    arguments = ["mesh", str(tmp_path / "model.h5"), "-o", str(tmp_path / "out"), *asked]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert seen[0].solids

@@ -279,11 +279,11 @@ def test_anatomy_without_roots_has_two_surfaces():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"root_radius_mm": 0.0}, r"root_radius_mm: expected radii above 0 mm, got .*'L1': 0\.0"),
+        ({"root_radius_mm": 0.0}, "root_radius_mm: expected radii above 0 mm, .*got 0 of L1"),
         ({"root_radius_mm": float("nan")}, "expected radii above 0 mm"),
         ({"root_radius_mm": {"L1": 0.5}}, r"expected a radius for each of .*'S2'\], got \['L1'\]"),
         ({"root_radius_mm": dict.fromkeys((*LEVELS, "T9"), 0.5)}, r"got .*'S2', 'T9'\]"),
-        ({"edge_mm": 0.0}, r"edge_mm: expected a length above 0 mm, got 0\.0"),
+        ({"edge_mm": 0.0}, "edge_mm: expected a length above 0 mm, got 0;"),
     ],
 )
 def test_impossible_options_are_refused(options, text):

@@ -229,7 +229,7 @@ from atlas.large.resources import Resources
 from atlas.store import Settings
 Path(sys.argv[3]).open("a").write("x")
 settings = Settings(root=8, dura=(12, 12), cord=(10, 8))
-{guard}build(sys.argv[1], sys.argv[2], settings, resources=Resources("400MiB", 2, None))
+{guard}build(sys.argv[1], sys.argv[2], settings, resources=Resources("2GiB", 2, None))
 """
 
 
