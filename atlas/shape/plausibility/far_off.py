@@ -177,7 +177,7 @@ def far_roots(profile: Profile) -> list[Finding]:
         return []
     findings = []
     usual = _Usual.of(profile)
-    for key, points in profile.roots.items():
+    for key, points in _in_doubt(profile, usual).items():
         far = _far_points(profile, points)
         if np.isinf(_root_misfit(profile, points, usual, key.side)):
             findings.append(_far_root(profile, key, points, usual))
@@ -187,8 +187,46 @@ def far_roots(profile: Profile) -> list[Finding]:
     return findings + _shifted(profile, told)
 
 
+def _in_doubt(profile: Profile, usual: _Usual) -> dict[RootKey, np.ndarray]:
+    """Roots that may be far off, or have a point that is; of the others it is certain."""
+    roots = list(profile.roots.values())
+    together = np.concatenate(roots)
+    count = np.array([len(points) for points in roots])
+    first = np.cumsum(count) - count
+    owner = np.repeat(np.arange(len(count)), count)
+    heights = together[:, 2]
+    highest, lowest = np.maximum.reduceat(heights, first), np.minimum.reduceat(heights, first)
+    doubt = np.bincount(owner[_off_sac(profile, together)], minlength=len(count)) > 0
+    gaps = np.diff(heights[np.lexsort((heights, owner))])
+    wide = (gaps > _wide_gap(profile)) & (np.diff(owner) == 0)
+    doubt |= np.bincount(owner[1:][wide], minlength=len(count)) > 0
+    doubt |= highest < _lowest_begin(profile)
+    doubt |= highest - lowest < STEP * usual.extent_mm
+    return {
+        key: root for key, root, asked in zip(profile.roots, roots, doubt, strict=True) if asked
+    }
+
+
+def _wide_gap(profile: Profile) -> float:
+    return max(PARTED_SLICES * profile.dura.spacing_mm, PARTED_MM)
+
+
+def _lowest_begin(profile: Profile) -> float:
+    """The height that a root must begin above, mm."""
+    stack = profile.cord if len(profile.cord.heights) else profile.dura
+    return float(stack.heights.min()) - BELOW_CORD_MM
+
+
 def _far_points(profile: Profile, points: np.ndarray) -> np.ndarray:
     """Mask of points (n, 3) beside or above the sac, or apart from the others along the root."""
+    far = _off_sac(profile, points)
+    near = np.flatnonzero(~far)
+    far[near[_parted(points[near, 2], _wide_gap(profile))]] = True
+    return far
+
+
+def _off_sac(profile: Profile, points: np.ndarray) -> np.ndarray:
+    """Mask of points (n, 3) beside the sac, above it, or too far below."""
     order = np.argsort(profile.dura.heights)
     heights = points[:, 2]
     top, bottom = profile.dura.heights.max(), profile.dura.heights.min()
@@ -196,18 +234,15 @@ def _far_points(profile: Profile, points: np.ndarray) -> np.ndarray:
     aside = np.linalg.norm(points[:, :2] - profile.axis_at(heights), axis=1) - 1.2 * radius
     below = np.maximum(bottom - heights, 0.0)
     far = (aside - CURVED * below > BESIDE_MM) | (heights - top > ABOVE_MM)
-    far |= below > BELOW_MM
-    near = np.flatnonzero(~far)
-    far[near[_parted(heights[near], profile.dura.spacing_mm)]] = True
-    return np.asarray(far)
+    return np.asarray(far | (below > BELOW_MM))
 
 
-def _parted(heights: np.ndarray, spacing: float) -> np.ndarray:
+def _parted(heights: np.ndarray, wide: float) -> np.ndarray:
     """Indices of one or two points, or a tenth, that a wide gap parts from the rest."""
     if len(heights) < 4:
         return np.empty(0, dtype=int)
     order = np.argsort(heights)
-    gaps = np.diff(heights[order]) > max(PARTED_SLICES * spacing, PARTED_MM)
+    gaps = np.diff(heights[order]) > wide
     if not gaps.any():
         return np.empty(0, dtype=int)
     parts = np.split(order, np.flatnonzero(gaps) + 1)
@@ -226,11 +261,10 @@ def _root_misfit(profile: Profile, points: np.ndarray, usual: _Usual, side: str)
     if far.sum() > _few(len(points)):
         return float("inf")
     near = points[~far]
-    lowest = float((profile.cord if len(profile.cord.heights) else profile.dura).heights.min())
     rises = np.abs(np.diff(np.sort(near[:, 2])))
     step = float(np.median(rises)) if len(rises) else profile.dura.spacing_mm
     tiny = step < STEP * usual.step_mm and np.ptp(near, axis=0).max() < STEP * usual.extent_mm
-    if near[:, 2].max() < lowest - BELOW_CORD_MM or tiny:
+    if near[:, 2].max() < _lowest_begin(profile) or tiny:
         return float("inf")
     away = np.median(near[:, :2] - profile.axis_at(near[:, 2]), axis=0)
     other = (away[0] > 0) != (side == "left")

@@ -141,9 +141,12 @@ class Profile:
         """Measure a subject."""
         axes = own_axes(subject)
         drawn = [_drawn(contours, axes) for contours in (subject.dura, subject.cord)]
-        mm = _unit_mm(*drawn[0])
-        dura, far_dura = _stack_of("dura", subject.dura, axes, bulk(*drawn[0], mm), mm)
-        cord, far_cord = _stack_of("cord", subject.cord, axes, bulk(*drawn[1], mm), mm)
+        found = [bulk(*stack) for stack in drawn]
+        mm = _unit_mm(found[0])
+        if mm != 1:
+            found = [bulk(*stack, mm) for stack in drawn]
+        dura, far_dura = _stack_of("dura", subject.dura, axes, found[0], mm)
+        cord, far_cord = _stack_of("cord", subject.cord, axes, found[1], mm)
         axis = _smooth_axis(dura)
         roots = {key: points @ axes for key, points in subject.roots.items()}
         return cls(
@@ -181,11 +184,11 @@ def _drawn(contours: tuple[np.ndarray, ...], axes: np.ndarray) -> Drawn:
     return np.concatenate([np.empty((0, 3)), *contours]) @ axes, np.cumsum(count) - count, count
 
 
-def _unit_mm(points: np.ndarray, first: np.ndarray, count: np.ndarray) -> float:
+def _unit_mm(dura: Bulk) -> float:
     """What 1 mm is in a dura's coordinates: 1, but where no dura is so wide."""
-    if not len(count):
+    if not len(dura.reach):
         return 1.0
-    reach = float(np.median(bulk(points, first, count).reach))
+    reach = float(np.median(dura.reach))
     return 1.0 if REACH_MM[0] <= reach <= REACH_MM[1] or reach == 0 else reach / USUAL_REACH_MM
 
 

@@ -18,7 +18,7 @@ STEP_MM = 20.0
 # A gap of more slices, and of more than the widest contour, parts a stack.
 PARTED_SLICES = 10.0
 # A gap of more slices parts contours that fill a hole of the others better.
-HOLED_SLICES = 5.0
+HOLED_SLICES = 2.5
 # Median radius of five neighbours times this, either way.
 SIZE = 4.0
 # Points beyond this many times the median distance from the middle, and so many mm more.
