@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from atlas.arrays import freeze
+from atlas.hdf5_heaps import torn_heap
 from atlas.json_values import JsonError, parse_json, value_as
 
 if TYPE_CHECKING:
@@ -58,12 +59,15 @@ class Fields:
         How an error names the group.
     seen : dict of str to str
         A line for each field that was read, by its path; shared with the groups within.
+    safe : set of str
+        Files whose texts can be read, for the same.
     """
 
     group: h5py.Group
     path: str = ""
     name: str = ""
     seen: dict[str, str] = field(default_factory=dict)
+    safe: set[str] = field(default_factory=set)
 
     def __contains__(self, name: str) -> bool:
         with _asked(self._named(name)):
@@ -79,9 +83,9 @@ class Fields:
         found = self._own(name)
         _refuse_unless(_kind(found) == "group", self._named(name), "a group", _kind(found))
         if apart:
-            return Fields(found, name=self._named(name))
+            return Fields(found, name=self._named(name), safe=self.safe)
         self._note(name, "group")
-        return Fields(found, self._at(name), self._named(name), self.seen)
+        return Fields(found, self._at(name), self._named(name), self.seen, self.safe)
 
     def array(
         self,
@@ -171,6 +175,7 @@ class Fields:
                 _described(dataset),
             )
             _refuse_partial(dataset, place)
+            self._refuse_torn_texts()
             content = dataset[()] if dataset.shape == () else dataset[0]
             content = content if isinstance(content, bytes) else bytes(content)
             text = content.decode("utf-8")
@@ -194,6 +199,7 @@ class Fields:
         place = f"{self.name}@{name}"
         with _asked(place):
             _refuse_unless(name in self.group.attrs, place, Words[kind], "none")
+            self._refuse_torn_texts()
             value = _attribute_value(self.group, name)
         _refuse_unless(
             type(value) is kind,
@@ -232,6 +238,7 @@ class Fields:
         with _asked(f"{self.name}@{DIGEST}"):
             if DIGEST not in self.group.attrs:
                 return False
+            self._refuse_torn_texts()
             told = _attribute_value(self.group, DIGEST)
         if told != self.digest():
             raise FieldError(
@@ -265,6 +272,16 @@ class Fields:
             place = "/".join(part for part in (self.name, path) if part)
             if more:
                 raise FieldError(f"{place}: expected nothing else there, got {more[0][:60]!r} too")
+
+    def _refuse_torn_texts(self) -> None:
+        """Refuse a file whose heaps of texts HDF5 would never come to the end of."""
+        file = self.group.file
+        if file.filename in self.safe or file.mode != "r":
+            return
+        place = torn_heap(file)
+        if place is not None:
+            raise FieldError(f"expected texts at byte {place}, got a part of them")
+        self.safe.add(file.filename)
 
     def _own(self, name: str) -> Any:
         """What stands under a name in this very file."""

@@ -20,7 +20,7 @@ from atlas.display import summary_html
 from atlas.errors import AtlasError
 from atlas.exchange.interchange import write_models
 from atlas.files import hdf5_file, new_file
-from atlas.hdf5_fields import Fields, attributes, opened, seal
+from atlas.hdf5_fields import FieldError, Fields, attributes, opened, seal
 from atlas.shape.alignment import Alignment
 from atlas.shape.components import Factors
 from atlas.shape.estimation import BRIDGED
@@ -270,7 +270,9 @@ def load_atlas(path: str | Path) -> Atlas:
         raise AtlasFileError(f"{path}: expected an atlas (model.h5), got nothing there")
     try:
         with opened(path) as file:
-            return _read(file.within("atlas", apart=True))
+            atlas = _read(file.within("atlas", apart=True))
+            _refuse_other_copy(file, atlas.model)
+            return atlas
     except ValueError as error:
         raise AtlasFileError(
             f"{path}: expected an atlas of format {FORMAT}, got {error}; build it again"
@@ -292,6 +294,15 @@ def _read(fields: Fields) -> Atlas:
     sealed = fields.finish()
     refuse_impossible(atlas, sealed=sealed)
     return atlas
+
+
+def _refuse_other_copy(file: Fields, model: ShapeModel) -> None:
+    """Refuse an atlas put into the file of another: the copy for other programs tells."""
+    if "model" not in file:
+        return
+    copy = file.within("model").array("mean", (model.mean.size,), np.float32)
+    if not np.array_equal(copy, model.mean.astype(np.float32).ravel()):
+        raise FieldError("model/mean: expected the mean of atlas/model, got that of another atlas")
 
 
 def _read_scheme(fields: Fields) -> LandmarkScheme:

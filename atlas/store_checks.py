@@ -228,8 +228,9 @@ def _check_model(model: ShapeModel, alignment: Alignment) -> None:
     same = np.array_equal(model.weights, alignment.weights)
     _refuse_unless(same, "atlas/model/weights", "those of the alignment", "others")
     _refuse_unless(0 <= model.noise < np.inf, "atlas/model@noise", "0 or more mm²", model.noise)
-    least = model.noise_share.min()
-    _refuse_unless(least >= 0, "atlas/model/noise_share", "0 or more", least)
+    least, most_share = model.noise_share.min(), model.noise_share.max()
+    share = least >= 0 and most_share <= 1 + SAME_MM
+    _refuse_unless(share, "atlas/model/noise_share", "0 to 1", f"{least} to {most_share}")
     off = _off_orthonormal(model)
     _refuse_unless(
         off <= ORTHONORMAL, "atlas/model/modes", "orthonormal modes", f"ones off by {off:.3g}"

@@ -26,6 +26,7 @@ RANKS = {
     "threads": 0,
     "errors": 0,
     "hdf5_fields": 0,
+    "hdf5_heaps": 0,
     "json_values": 0,
     "files": 0,
     "json_text": 0,

@@ -166,3 +166,25 @@ def test_a_file_that_is_no_stl_is_named(tmp_path, content):
     (tmp_path / "sub-01_Cord.stl").write_bytes(content)
     with pytest.raises(CompareError, match=r"sub-01_Cord.stl: expected"):
         read_mesh(tmp_path / "sub-01_Cord.stl")
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_a_torn_stl_is_refused_and_logs_nothing(tmp_path, text, capfd):
+    box = trimesh.creation.box((10, 20, 30))
+    write = trimesh.exchange.stl.export_stl_ascii if text else trimesh.exchange.stl.export_stl
+    content = write(box).encode() if text else write(box)
+    path = tmp_path / "box.stl"
+    path.write_bytes(content)
+    assert len(read_mesh(path).vertices) == 8
+    for torn in (content[: len(content) // 2], content[:-60]):
+        path.write_bytes(torn)
+        with pytest.raises(CompareError, match=r"box\.stl: expected an STL, got"):
+            read_mesh(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_stl_beyond_any_person_is_refused(tmp_path):
+    path = tmp_path / "box.stl"
+    path.write_bytes(trimesh.exchange.stl.export_stl(trimesh.creation.box((1e9, 1, 1))))
+    with pytest.raises(CompareError, match=r"box\.stl: expected corners within 100000 mm"):
+        read_mesh(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import struct
 import tracemalloc
 
 import nibabel
@@ -173,4 +174,24 @@ def test_without_nibabel_the_message_names_what_to_install(tmp_path, monkeypatch
     path, _ = small(tmp_path / "a.nii.gz")
     monkeypatch.setattr(images, "find_spec", lambda name: None)
     with pytest.raises(ImageError, match=r"nibabel; pip install 'lumbosacral-atlas\[images\]'"):
+        open_image(path)
+
+
+@pytest.mark.parametrize(
+    ("offset", "code", "value", "message"),
+    [
+        (42, "<h", 32767, r"expected \d+ bytes of voxels as its header says"),
+        (108, "<f", 16.0, "expected voxels behind the header|expected a NIfTI"),
+        (292, "<f", 1e30, "expected voxels of the size of a person's image"),
+        (70, "<h", 128, "expected one number a voxel"),
+        (70, "<h", 12345, "expected a NIfTI"),
+        (123, "<B", 7, "expected a NIfTI header"),
+    ],
+)
+def test_a_header_that_cannot_be_is_refused(tmp_path, offset, code, value, message):
+    path, _ = small(tmp_path / "a.nii")
+    content = bytearray(path.read_bytes())
+    struct.pack_into(code, content, offset, value)
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=rf"a\.nii: ({message})"):
         open_image(path)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import numpy as np
 import pytest
 
-from atlas.sampling.records import Record, sample_id, samples_csv, shift_rows
+from atlas.sampling.designs import SamplingError
+from atlas.sampling.records import Record, read_record, sample_id, samples_csv, shift_rows
 
 
 def record(index: int, scores, **values) -> Record:
@@ -63,3 +65,29 @@ def test_the_shift_is_the_moments_of_the_accepted_samples():
 
 def test_one_sample_says_nothing_of_the_distribution():
     assert shift_rows([record(0, [1.0])]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"attempts": 0}, "counts and states that go together"),
+        ({"accepted": False}, "counts and states that go together"),
+        ({"accepted": 1}, "record/accepted: expected true or false, got 1"),
+        ({"scores": [float("nan")]}, "expected JSON of finite numbers"),
+        ({"turn_deg": [1, 2]}, "record/turn_deg: expected a list of 3, got 2"),
+        ({"more": 1}, "also 'more'"),
+        ({"index": 4}, "expected the record of sample 3, got that of 4"),
+    ],
+)
+def test_a_record_that_cannot_be_is_refused_by_its_file(tmp_path, change, message):
+    path = tmp_path / "sub-0004.json"
+    path.write_text(json.dumps(record(3, [0.5]).document() | change))
+    with pytest.raises(SamplingError, match=rf"sub-0004\.json: .*{message}"):
+        read_record(path, index=3)
+
+
+def test_a_missing_measure_is_null_in_the_file(tmp_path):
+    path = tmp_path / "sub-0004.json"
+    path.write_text(json.dumps(record(3, [0.5], measures={"a": np.nan}).document()))
+    assert '"a": null' in path.read_text()
+    assert np.isnan(read_record(path, index=3).measures["a"])
