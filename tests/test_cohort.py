@@ -189,7 +189,7 @@ def test_another_cohort_or_something_else_in_the_folder_is_left_alone(model, tmp
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
-    with pytest.raises(OutputError, match="got something else; choose another folder"):
+    with pytest.raises(OutputError, match="got something else; choose another place"):
         write_cohort(model, Recipe(n=2, seed=2), other, PLAIN)
     assert [p.name for p in other.iterdir()] == ["thesis.txt"]
 
