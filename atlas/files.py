@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import h5py
 
 
+# How names of files begin that are not in their place yet.
+TEMPORARY = ".atlas-"
 # HDF5 files up to this size are made in memory.
 IN_MEMORY_BYTES = 64 << 20
 
@@ -51,7 +53,7 @@ def write_file(path: Path, content: bytes | str) -> Path:
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """A temporary place beside ``path`` that takes its place if the block succeeds."""
-    handle, name = tempfile.mkstemp(prefix=".atlas-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     place = Path(name)
     try:

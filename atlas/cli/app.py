@@ -49,7 +49,7 @@ class Application(typer.Typer):
                 return super().__call__(*args, **kwargs)
             except StoppedError as stopped:
                 name = signal.Signals(stopped.number).name
-                sys.exit(_said(f"stopped by {name}: {AS_IT_WAS}", 128 + stopped.number))
+                sys.exit(_said(f"stopped by {name}: {WHOLE}", 128 + stopped.number))
             except AtlasError as error:
                 sys.exit(_said(str(error), _code_of(error)))
             except MemoryError:
@@ -69,6 +69,7 @@ app = Application(
     "Research software; not a medical device.",
 )
 
+WHOLE = "what stands at the place of the result is whole, as it was or new"
 AS_IT_WAS = "what stood at the place of the result is as it was"
 Force = Annotated[
     bool,
