@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,7 +103,16 @@ def _said(text: str, code: int) -> int:
 
 def _told(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
+    if error.errno == errno.ENOENT and not place and not _has_working_folder():
+        return "the working folder is not there any more"
     return f"{place}{error.strerror or error}"
+
+
+def _has_working_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 def _cure(error: OSError) -> str:

@@ -58,8 +58,6 @@ def save_group_atlas(
     Atlas
         As :func:`atlas.load_atlas` gives it: large arrays are the file itself.
     """
-    import h5py
-
     with new_file(path) as place:
         with hdf5_file(place, size=_size(group, model)) as file:
             root = file.create_group("atlas")
@@ -68,7 +66,7 @@ def save_group_atlas(
             write_model(root.create_group("model"), model)
         # Mapped from the file that was just closed: the writers below take an alignment.
         atlas = load_atlas(place)
-        with h5py.File(place, "r+") as file:
+        with hdf5_file(place, size=_size(group, model), more=True) as file:
             write_models(file, model, atlas.alignment, provenance, scores=scores)
         # Let go before the same is loaded again.
         del atlas
