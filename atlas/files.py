@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import h5py
 
 
+# How names of files begin that are not in their place yet.
+TEMPORARY = ".atlas-"
 # HDF5 files up to this size are made in memory.
 IN_MEMORY_BYTES = 64 << 20
 
@@ -51,7 +53,7 @@ def write_file(path: Path, content: bytes | str) -> Path:
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """A temporary place beside ``path`` that takes its place if the block succeeds."""
-    handle, name = tempfile.mkstemp(prefix=".atlas-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     place = Path(name)
     try:
@@ -63,7 +65,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def hdf5_file(place: Path, *, size: int = 0) -> Iterator[h5py.File]:
+def hdf5_file(place: Path, *, size: int = 0, more: bool = False) -> Iterator[h5py.File]:
     """An HDF5 file to fill.
 
     HDF5 does not survive a disk that takes no more: it loses what it had in hand without a word,
@@ -75,6 +77,8 @@ def hdf5_file(place: Path, *, size: int = 0) -> Iterator[h5py.File]:
     place : Path
     size : int
         Bytes it will hold, about; beyond :data:`IN_MEMORY_BYTES` it is not made in memory.
+    more : bool
+        Whether it is there already, and is to be added to.
 
     Raises
     ------
@@ -84,12 +88,14 @@ def hdf5_file(place: Path, *, size: int = 0) -> Iterator[h5py.File]:
     import h5py
 
     if size > IN_MEMORY_BYTES:
-        take_room(place, size)
-        with h5py.File(place, "w") as file:
+        if not more:
+            take_room(place, size)
+        with h5py.File(place, "r+" if more else "w") as file:
             yield file
         return
-    # The name is never opened.
-    with h5py.File(place.name, "w", driver="core", backing_store=False) as file:
+    # Read if there is more to come; never written to.
+    mode = "r+" if more else "w"
+    with h5py.File(place, mode, driver="core", backing_store=False) as file:
         yield file
         file.flush()
         content = file.id.get_file_image()

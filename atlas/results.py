@@ -151,7 +151,8 @@ def new_folder(claim: Claim, *, adding: bool = False) -> Iterator[Path]:
             (place / NEW).mkdir()
         except OSError as error:
             raise _unwritable(path, error) from None
-        yield place / NEW
+        with _named(path):
+            yield place / NEW
         written = {LIST, *files_of(place / NEW)}
         write_list(place / NEW, claim.command, written | claim.own if adding else written)
         own = claim.own & written if adding else claim.own
@@ -235,6 +236,17 @@ def _replace(source: Path, place: Path) -> None:
             raise
         with new_file(place) as beside:
             shutil.copyfile(source, beside)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """An error of writing says where, which that of a full disk does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _unwritable(path: Path, error: OSError) -> OSError | OutputError:
@@ -351,8 +363,9 @@ def new_result_file(claim: Claim) -> Iterator[Path]:
             place = stack.enter_context(holder(path)) / f"{NEW}{path.suffix}"
         except OSError as error:
             raise _unwritable(path, error) from None
-        yield place
-        place.replace(path)
+        with _named(path):
+            yield place
+            place.replace(path)
 
 
 def write_result_file(claim: Claim, content: bytes | str) -> Path:
@@ -390,7 +403,7 @@ def real_place(out: StrPath) -> Path:
     try:
         return Path(os.path.realpath(out))
     except (OSError, ValueError) as error:
-        raise OutputError(f"{out!r}: cannot be written ({error}); {ANOTHER_PLACE}") from None
+        raise OutputError(f"{str(out)!r}: cannot be written ({error}); {ANOTHER_PLACE}") from None
 
 
 def _refuse_inputs(out: StrPath, path: Path, inputs: Sequence[StrPath | None]) -> None:

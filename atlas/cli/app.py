@@ -54,7 +54,7 @@ class Application(typer.Typer):
                 return super().__call__(*args, **kwargs)
             except StoppedError as stopped:
                 name = signal.Signals(stopped.number).name
-                sys.exit(_said(f"stopped by {name}: {AS_IT_WAS}", 128 + stopped.number))
+                sys.exit(_said(f"stopped by {name}: {WHOLE}", 128 + stopped.number))
             except AtlasError as error:
                 sys.exit(_said(str(error), _code_of(error)))
             except MemoryError:
@@ -98,6 +98,7 @@ app = Application(
     "Research software; not a medical device.",
 )
 
+WHOLE = "what stands at the place of the result is whole, as it was or new"
 AS_IT_WAS = "what stood at the place of the result is as it was"
 Force = Annotated[
     bool,
@@ -130,7 +131,16 @@ def _said(text: str, code: int) -> int:
 
 def _told(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
+    if error.errno == errno.ENOENT and not place and not _has_working_folder():
+        return "the working folder is not there any more"
     return f"{place}{error.strerror or error}"
+
+
+def _has_working_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 def _cure(error: OSError) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 
 from atlas.data.subject import ROOT_KEYS, Subject
 from atlas.errors import AtlasError
-from atlas.files import OutputError, write_file
+from atlas.files import UnfinishedError, write_file
 from atlas.shape.curves import points_along
 from atlas.shape.fitted import FittedRoot, FittedSubject, FittedTube
 from atlas.shape.natural_splines import NaturalSpline
@@ -61,7 +61,7 @@ class KeptFits:
 
         Raises
         ------
-        OutputError
+        UnfinishedError
             The disk is full or cannot be written.
         """
         arrays = [[np.ravel(a) for a in _arrays(fitted, self.scheme)] for fitted in fits]
@@ -75,7 +75,7 @@ class KeptFits:
         try:
             write_file(self._file(first), content.getvalue())
         except OSError as error:
-            raise OutputError(
+            raise UnfinishedError(
                 f"{self.folder}: expected room for the fits of {len(fits)} subjects, "
                 f"{content.tell() / 1e6:.1f} MB, got {error.strerror or error}; {MAKE_ROOM}"
             ) from None
@@ -114,13 +114,13 @@ class KeptFits:
 
         Raises
         ------
-        OutputError
+        UnfinishedError
             More is needed than is free.
         """
         each = self._file(first).stat().st_size / kept
         free = shutil.disk_usage(self.folder).free
         if each * left > free:
-            raise OutputError(
+            raise UnfinishedError(
                 f"{self.folder}: expected {each * left / 1e6:,.0f} MB of free space for the fits "
                 f"of {left:,} subjects, {each / 1e3:.0f} kB each, got {free / 1e6:,.0f} MB; "
                 f"{MAKE_ROOM}"

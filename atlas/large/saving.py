@@ -59,8 +59,6 @@ def save_group_atlas(
     Atlas
         As :func:`atlas.load_atlas` gives it: large arrays are the file itself.
     """
-    import h5py
-
     with new_file(path) as place:
         with hdf5_file(place, size=_size(group, model)) as file:
             root = file.create_group("atlas")
@@ -71,7 +69,7 @@ def save_group_atlas(
             seal(root)
         # Mapped from the file that was just closed: the writers below take an alignment.
         atlas = load_atlas(place)
-        with h5py.File(place, "r+") as file:
+        with hdf5_file(place, size=_size(group, model), more=True) as file:
             write_models(file, model, atlas.alignment, provenance, scores=scores)
         # Let go before the same is loaded again.
         del atlas

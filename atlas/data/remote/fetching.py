@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 import zipfile
@@ -18,6 +19,7 @@ from atlas.data.remote.catalogue import Published, published, wanted_subjects
 from atlas.data.remote.downloads import Progress, download, part_name, silent
 from atlas.data.remote.extraction import ArchiveError, Limits, Written, extract
 from atlas.data.remote.manifest import (
+    MANIFEST,
     Record,
     State,
     checksum,
@@ -31,7 +33,7 @@ from atlas.data.remote.patience import FetchError, Patience, RangeError
 from atlas.data.remote.placing import check_free, install, refuse_foreign, remove_if_empty
 from atlas.data.remote.remote_zip import RangeFile
 from atlas.data.remote.selection import check_found, members, selected
-from atlas.files import OutputError
+from atlas.files import TEMPORARY, OutputError, UnfinishedError
 
 # An archive up to this size is fetched whole, and so checked by its MD5, even for a part of it.
 SMALL_BYTES = 64 << 20
@@ -138,8 +140,7 @@ def fetch(
     is_new = not folder.exists()
     try:
         (folder / IN_PROGRESS).mkdir(parents=True, exist_ok=True)
-        for stale in (folder / IN_PROGRESS).glob(f"{UNPACKING}*"):
-            shutil.rmtree(stale)
+        _clear_abandoned(folder / IN_PROGRESS)
         run = _Run(
             folder=folder,
             base=base,
@@ -152,7 +153,8 @@ def fetch(
             _fetch_one(run, item, chosen if item.by_subject else frozenset()) for item in items
         )
     except OSError as error:
-        raise OutputError(
+        kind = OutputError if error.errno in (errno.EACCES, errno.EROFS) else UnfinishedError
+        raise kind(
             f"{folder}: cannot be written ({error.strerror or error}); free some space or choose "
             "another place"
         ) from None
@@ -162,11 +164,23 @@ def fetch(
             remove_if_empty(folder)
 
 
+def _clear_abandoned(place: Path) -> None:
+    """Remove what a killed fetch left; what it had downloaded stays, to go on with."""
+    for stale in place.glob(f"{UNPACKING}*"):
+        shutil.rmtree(stale)
+    for pattern in (MANIFEST, f"{TEMPORARY}*"):
+        for stale in place.glob(pattern):
+            stale.unlink()
+
+
 def _fetch_one(run: _Run, item: Published, subjects: AbstractSet[str]) -> Fetched:
     place = run.folder / (item.folder or item.name)
     record = run.records.get(item.name)
     refuse_foreign(place, record)
     if record is not None and _is_held(run.folder, item, record, subjects):
+        # A fetch that was ended after it unpacked all left what it had unpacked it from.
+        for part in (run.folder / IN_PROGRESS).glob(f"*-{record.source['md5']}.part"):
+            part.unlink()
         return _fetched(item, place, record, subjects, reused=True)
     article = run.article(item.article)
     file = article.file(item.name)
@@ -293,5 +307,6 @@ def _staging(run: _Run) -> Iterator[Path]:
 
 def _remember(run: _Run, item: Published, record: Record) -> Record:
     run.records[item.name] = record
-    write_manifest(run.folder, run.records)
+    # Not written at its place: what a killed fetch leaves is cleared here only.
+    write_manifest(run.folder / IN_PROGRESS, run.records).replace(run.folder / MANIFEST)
     return record
