@@ -8,6 +8,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from atlas.plain_text import one_line, printable
@@ -63,7 +64,9 @@ def take_any_text() -> None:
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
         elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=NEAREST)
+            # One that was put in the place of another kind of file cannot change; it works as it is.
+            with suppress(OSError):
+                stream.reconfigure(errors=NEAREST)
 
 
 def _cell(value: object) -> str:
