@@ -64,7 +64,7 @@ def take_any_text() -> None:
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
         elif hasattr(stream, "reconfigure"):
-            # One that was put in the place of another kind of file cannot change; it works as it is.
+            # One put in the place of another kind of file cannot change; it works as it is.
             with suppress(OSError):
                 stream.reconfigure(errors=NEAREST)
 
