@@ -16,8 +16,8 @@ from scipy.spatial.transform import Rotation
 from atlas.build import build_atlas
 from atlas.data.dataset import read_dataset
 from atlas.data.surrogate import write_surrogate_cohort
-from atlas.files import new_folder
 from atlas.large.landmark_file import new_landmark_file
+from atlas.results import claim_folder, new_folder
 from atlas.shape.landmarks import LandmarkSet
 from atlas.shape.model import ShapeModel
 from atlas.shape.scheme import LandmarkScheme, Status
@@ -41,7 +41,7 @@ def cohort(scratch: Path, count: int) -> Path:
     """A folder of so many generated subjects as annotated; kept from an earlier run if whole."""
     place = scratch / f"cohort-{count}"
     if not (place / PROOF).exists():
-        with new_folder(place, proof=PROOF) as folder:
+        with new_folder(claim_folder(place, command="benchmark cohort", force=True)) as folder:
             _write_cohort(folder, names(count))
     return place
 
