@@ -5,6 +5,7 @@ Import it as ``import damaged_hdf5``.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,8 @@ def _swapped(file, name, other):
 
 def _retyped(array, rng):
     kind = OTHER_TYPES[rng.integers(len(OTHER_TYPES))]
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return np.nan_to_num(array.astype("c16")).astype(kind)
 
 
