@@ -206,9 +206,9 @@ def _split(content: bytes) -> dict[str, dict[str, object]]:
     empty: dict[str, dict[str, object]] = {s.id: {} for s in SUBJECTS}
     if not rows:
         return empty
-    heading = [title.strip().strip('"') for title in rows[0]]
+    heading = [_unquoted(title) for title in rows[0]]
     for row in rows[1:]:
-        cells = [cell.strip().strip('"') for cell in row]
+        cells = [_unquoted(cell) for cell in row]
         cells += [""] * (len(heading) - len(cells))
         pairs = dict(zip(heading, cells, strict=False))
         identity = pairs.pop(next(t for t in heading if t.lower() == "participant_id"))
@@ -216,6 +216,11 @@ def _split(content: bytes) -> dict[str, dict[str, object]]:
         if identity in empty:
             empty[identity] = {t: _cell(c) for t, c in pairs.items() if t}
     return empty
+
+
+def _unquoted(cell: str) -> str:
+    """A cell without the quotes around it; one within it is text."""
+    return re.sub(r'^"(.*)"$', r"\1", cell.strip())
 
 
 def _cell(text: str) -> object:
