@@ -241,6 +241,9 @@ def _model(entries: _Entries) -> StatisticalModel:
         cells = _numbers(values["representer/cells"], "representer/cells").T
         if (cells != np.trunc(cells)).any():
             raise StatismoError("representer/cells: numbers of points that are not whole")
+        # Before they are cast: what no integer holds would become another point's number.
+        if not ((cells >= 0) & (cells < len(mean))).all():
+            raise StatismoError(f"representer/cells: numbers of points beyond 0 to {len(mean) - 1}")
     noise = _one(values.get("model/noiseVariance", 0.0), "model/noiseVariance")
     return StatisticalModel(
         mean=mean,
