@@ -32,6 +32,7 @@ _FORMULA = re.compile(
     rf"\A(?=[\t\r\n]|[{_SPACE}]*'*[=+\-@＝＋－＠])"
     rf"|(?<=[;\t\r\n])(?=[{_SPACE}]*'*[=+\-@＝＋－＠])(?![{_SPACE}]*(?:{_NUMBER})[{_SPACE}]*(?:;|\Z))"
 )
+_SEPARATORS = re.compile("([\u2028\u2029])")
 _HALVES = re.compile("[\ud800-\udfff]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~&$]|(?<=\w):(?=//)|(?<=\bwww)\.|^[+=-]|(?<=^\d)[.)])")
 
@@ -76,7 +77,10 @@ def html_text(text: object) -> str:
     >>> html_text('<img src="x">')
     '&lt;img src=&quot;x&quot;&gt;'
     """
-    return html.escape(printable(str(text)), quote=True)
+    # A page may hold line and paragraph separators: they end no line of HTML.
+    parts = _SEPARATORS.split(str(text))
+    shown = (part if _SEPARATORS.fullmatch(part) else printable(part) for part in parts)
+    return html.escape("".join(shown), quote=True)
 
 
 def escape_markdown(text: str) -> str:
