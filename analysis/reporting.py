@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import files
@@ -185,7 +186,8 @@ def run_notebook(path: Path, parameters: Mapping[str, Any]) -> NotebookNode:
         runner = client.NotebookClient(
             notebook, timeout=CELL_TIMEOUT_S, allow_errors=True, km=kernel
         )
-        runner.execute(env=environment, cleanup_kc=True)
+        # What a kernel warns of is not for the reader of a command's errors.
+        runner.execute(env=environment, cleanup_kc=True, stderr=subprocess.DEVNULL)
     for number, cell in enumerate(notebook.cells, 1):
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":

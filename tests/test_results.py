@@ -41,7 +41,7 @@ HERE = Path(__file__).parent
 def kitchen(tmp_path_factory):
     """All that the commands read: a dataset with an image, its atlas, meshes of others."""
     place = tmp_path_factory.mktemp("kitchen")
-    dataset = specimens.make_dataset(4, length_mm=140, conus_mm=100, spacing_mm=4)
+    dataset = specimens.make_dataset(5, length_mm=140, conus_mm=100, spacing_mm=4)
     specimens.write_dataset(place / "data/markers", dataset)
     shape, affine = phantom_images.box_around(dataset.subjects[0])
     image = place / "data/rawdata/sub-01/anat/sub-01_CISS.nii.gz"

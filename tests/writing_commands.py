@@ -47,7 +47,7 @@ def write_inputs(folder: Path) -> None:
         specimens.write_dataset(folder / name / "markers", dataset)
         read = read_dataset(folder / name)
         save_atlas(build_atlas(read, SETTINGS), folder / f"{name}.h5")
-        person = specimens.make_small_subject()
+        person = specimens.make_small_subject(bend_mm=float(seed))
         data = folder / f"{name}-images"
         specimens.write_subject(data / "markers", person)
         shape, affine = phantom_images.box_around(person)
