@@ -42,6 +42,16 @@ def model(cohort, tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory):
+    """An atlas of subjects enough to predict another from."""
+    place = tmp_path_factory.mktemp("larger")
+    cohort = specimens.write_dataset(place / "markers", specimens.make_dataset(6, seed=3))
+    done = command("build", cohort, "-o", place / "atlas")
+    assert done.returncode == 0, done.stderr
+    return place / "atlas"
+
+
 def command(*arguments, environment=(), drop=(), cwd=None, before=None):
     told = {k: v for k, v in (CLEAN | dict(environment)).items() if k not in drop}
     return subprocess.run(
@@ -74,7 +84,9 @@ def test_a_stream_of_any_encoding_takes_what_is_shown(encoding, model):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp932"])
-def test_every_command_ends_well_on_a_stream_of_any_encoding(encoding, cohort, model, tmp_path):
+def test_every_command_ends_well_on_a_stream_of_any_encoding(
+    encoding, cohort, model, larger, tmp_path
+):
     told = {"PYTHONIOENCODING": encoding}
     out = tmp_path / "out–put"
     commands = [
@@ -82,7 +94,7 @@ def test_every_command_ends_well_on_a_stream_of_any_encoding(encoding, cohort, m
         ("build", "--help"),
         ("check", cohort),
         ("build", cohort, "-o", out),
-        ("predict", model, cohort / "sub-01", "-o", tmp_path / "prediction"),
+        ("predict", larger, cohort / "sub-01", "-o", tmp_path / "prediction"),
         ("mesh", model, "-o", tmp_path / "mesh"),
         ("sample", model, "-n", "2", "-o", tmp_path / "samples"),
         ("export", model, "--to", "csv", "-o", tmp_path / "csv"),
