@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.figures.settings import own_settings
+from atlas.checks.rules import MEANINGS
 from atlas.data.dataset import Dataset
 from atlas.data.subject import Finding, RootKey, Severity, Subject
-from atlas.pages import static_page
-from atlas.plain_text import html_text
-from atlas.results import Claim, claim_file, signature, write_result_file
-from atlas.shape.plausibility.names import MEANINGS
+from atlas.output.results import Claim, claim_file, signature, write_result_file
+from atlas.text.pages import static_page
+from atlas.text.plain_text import html_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -31,8 +31,8 @@ from atlas.surroundings import own_environment
 
 if TYPE_CHECKING:
     from atlas.data.dataset import Dataset
-    from atlas.shape.alignment import Alignment
-    from atlas.shape.model import ShapeModel
+    from atlas.model.shape_model import ShapeModel
+    from atlas.procrustes.alignment import Alignment
 
 # The path is that of the parent: the working folder may hold another package of our name.
 CHILD = """

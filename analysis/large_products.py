@@ -19,7 +19,7 @@ from analysis.morphometry.surveyed import GROUNDS
 from analysis.products import COLUMNS, describe_columns, source_lines, write_table_folder
 from analysis.tables.model_tables import mean_table, mode_table
 from atlas.large.building import LargeBuild
-from atlas.plain_text import escape_markdown
+from atlas.text.plain_text import escape_markdown
 
 CONFIDENCE = 0.95
 QUANTILES = {

@@ -23,8 +23,8 @@ from analysis.overlay_panels import (
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.data.images import Image, ImageError, find_image, open_image
 from atlas.data.subject import LEVELS, Subject
-from atlas.files import write_file
-from atlas.results import (
+from atlas.output.files import write_file
+from atlas.output.results import (
     Claim,
     claim_file,
     claim_folder,
@@ -80,7 +80,7 @@ def write_overlay(
     images : path, optional
         Where ``rawdata/`` is, if it is not in the dataset's folder or beside it.
     force : bool
-        As :func:`atlas.results.claim_folder` takes it.
+        As :func:`atlas.output.results.claim_folder` takes it.
     every, slices, margin_mm
         As :func:`analysis.overlay_panels.slice_panels` takes them.
 

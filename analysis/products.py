@@ -26,10 +26,10 @@ from analysis.tables.tidy import IMAGED, tidy_pieces
 from analysis.variability.published import columns_beside_published
 from analysis.variability.segment_tables import CONFIDENCE, depth_columns, segment_columns
 from atlas.data.dataset import Dataset
-from atlas.files import new_file, write_file
-from atlas.plain_text import escape_markdown
-from atlas.shape.landmarks import subject_anatomy
+from atlas.landmarks.placing import subject_anatomy
+from atlas.output.files import new_file, write_file
 from atlas.store import Atlas
+from atlas.text.plain_text import escape_markdown
 
 if TYPE_CHECKING:
     import pandas as pd

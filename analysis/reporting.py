@@ -13,14 +13,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from atlas.errors import AtlasError
-from atlas.files import write_file
-from atlas.json_text import json_text
-from atlas.pages import static_page
-from atlas.plain_text import html_text
-from atlas.results import Claim, claim_folder, new_folder
-from atlas.stages import Stage, quiet
+from atlas.output.files import write_file
+from atlas.output.results import Claim, claim_folder, new_folder
+from atlas.progress import Stage, quiet
 from atlas.store import Atlas, load_atlas
 from atlas.surroundings import own_environment
+from atlas.text.json_text import json_text
+from atlas.text.pages import static_page
+from atlas.text.plain_text import html_text
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

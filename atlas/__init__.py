@@ -23,36 +23,36 @@ if TYPE_CHECKING:
     from atlas.build import build_atlas
     from atlas.data.dataset import Dataset, read_dataset
     from atlas.data.subject import Subject
-    from atlas.mesh.surfaces import Surfaces, surfaces
-    from atlas.shape.alignment import Alignment, align
-    from atlas.shape.estimation import fit_shape_model
-    from atlas.shape.landmarks import LandmarkSet, place_landmarks
-    from atlas.shape.model import ShapeModel
-    from atlas.shape.scheme import Anatomy, LandmarkScheme
+    from atlas.landmarks.placing import LandmarkSet, place_landmarks
+    from atlas.landmarks.scheme import Anatomy, LandmarkScheme
+    from atlas.mesh.surfaces.named_surfaces import Surfaces, surfaces
+    from atlas.model.fitting import fit_shape_model
+    from atlas.model.shape_model import ShapeModel
+    from atlas.procrustes.alignment import Alignment, align
     from atlas.store import Atlas, Settings, load_atlas, save_atlas
 
 __version__ = "0.1.0"
 
 # Resolved at first use: `import atlas` and `atlas --help` load no numerical package.
 _HOMES = {
-    "Alignment": "atlas.shape.alignment",
-    "Anatomy": "atlas.shape.scheme",
+    "Alignment": "atlas.procrustes.alignment",
+    "Anatomy": "atlas.landmarks.scheme",
     "Atlas": "atlas.store",
     "Dataset": "atlas.data.dataset",
-    "LandmarkScheme": "atlas.shape.scheme",
-    "LandmarkSet": "atlas.shape.landmarks",
+    "LandmarkScheme": "atlas.landmarks.scheme",
+    "LandmarkSet": "atlas.landmarks.placing",
     "Settings": "atlas.store",
-    "ShapeModel": "atlas.shape.model",
+    "ShapeModel": "atlas.model.shape_model",
     "Subject": "atlas.data.subject",
-    "Surfaces": "atlas.mesh.surfaces",
-    "align": "atlas.shape.alignment",
+    "Surfaces": "atlas.mesh.surfaces.named_surfaces",
+    "align": "atlas.procrustes.alignment",
     "build_atlas": "atlas.build",
-    "fit_shape_model": "atlas.shape.estimation",
+    "fit_shape_model": "atlas.model.fitting",
     "load_atlas": "atlas.store",
-    "place_landmarks": "atlas.shape.landmarks",
+    "place_landmarks": "atlas.landmarks.placing",
     "read_dataset": "atlas.data.dataset",
     "save_atlas": "atlas.store",
-    "surfaces": "atlas.mesh.surfaces",
+    "surfaces": "atlas.mesh.surfaces.named_surfaces",
 }
 
 __all__ = [

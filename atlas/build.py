@@ -12,27 +12,27 @@ from typing import Any
 
 import numpy as np
 
+from atlas.checks import find_implausible
 from atlas.data.dataset import Dataset, DatasetError, refuse_errors, survey_dataset
 from atlas.data.exclusions import exclude
 from atlas.data.subject import Finding, Severity
-from atlas.files import write_file
-from atlas.json_text import json_text
+from atlas.landmarks.placing import place_landmarks
 from atlas.large.resources import Resources
 from atlas.large.subject_folders import FolderListing, count_subjects, leave_out, list_subjects
 from atlas.mesh.formats import write_surfaces
-from atlas.mesh.mesh_layout import mesh_layout
-from atlas.mesh.surfaces import surfaces
+from atlas.mesh.surfaces.layout import mesh_layout
+from atlas.mesh.surfaces.named_surfaces import surfaces
+from atlas.model.field_of_view import field_of_view_findings
+from atlas.model.fitting import fit_shape_model
+from atlas.model.shape_model import ShapeModel
+from atlas.output.files import write_file
+from atlas.output.results import Claim, claim_folder, new_folder
+from atlas.procrustes.alignment import Alignment, align
+from atlas.progress import Stage, quiet
 from atlas.provenance import Inputs, made_with, provenance
 from atlas.registered import registered
-from atlas.results import Claim, claim_folder, new_folder
-from atlas.shape.alignment import Alignment, align
-from atlas.shape.estimation import fit_shape_model
-from atlas.shape.field_of_view import field_of_view_findings
-from atlas.shape.landmarks import place_landmarks
-from atlas.shape.model import ShapeModel
-from atlas.shape.plausibility import find_implausible
-from atlas.stages import Stage, quiet
 from atlas.store import Atlas, Settings, SettingsError, load_atlas, save_atlas
+from atlas.text.json_text import json_text
 from atlas.threads import MANY, one_thread
 
 # Packages that a product of the build comes from: tables and figures live in `analysis`, which
@@ -95,7 +95,7 @@ def _fitted(dataset: Dataset, settings: Settings) -> tuple[Alignment, ShapeModel
     try:
         landmarks = place_landmarks(dataset, settings.scheme)
         if settings.slide is not None:
-            from atlas.shape.sliding import slide_landmarks
+            from atlas.procrustes.sliding import slide_landmarks
 
             slid = slide_landmarks(dataset, landmarks, criterion=settings.slide, **pose)
             landmarks = slid.landmarks
@@ -155,7 +155,7 @@ def build(
     resources : Resources, optional
         Memory and workers; this process and half of the free memory by default.
     force : bool
-        As :func:`atlas.results.claim_folder` takes it.
+        As :func:`atlas.output.results.claim_folder` takes it.
     stage : callable
         Called with the name of each stage as it begins.
 
@@ -256,7 +256,7 @@ def build_demo(
     -------
     Atlas
     """
-    from atlas.data.surrogate import write_surrogate_cohort
+    from atlas.data.builtin.builtin_cohort import write_surrogate_cohort
 
     claim = claim_folder(out, command="demo", force=force)
     if seed < 0:

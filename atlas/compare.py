@@ -15,14 +15,14 @@ from atlas.data.dataset import read_dataset
 from atlas.data.layout import subject_id
 from atlas.data.subject import Subject
 from atlas.errors import AtlasError
-from atlas.files import write_file
-from atlas.mesh.proximity import distance_to_surface, points_on_surface
-from atlas.mesh.surfaces import Mesh, surfaces
-from atlas.plain_text import csv_text, escape_markdown, markdown_code
-from atlas.results import Claim, claim_folder, new_folder
-from atlas.shape.fitting import subject_anatomy
-from atlas.shape.scheme import Anatomy, Status, block_name
-from atlas.stages import Stage, quiet
+from atlas.landmarks.fitting_curves import subject_anatomy
+from atlas.landmarks.scheme import Anatomy, Status, block_name
+from atlas.mesh.surfaces.named_surfaces import Mesh, surfaces
+from atlas.mesh.surfaces.proximity import distance_to_surface, points_on_surface
+from atlas.output.files import write_file
+from atlas.output.results import Claim, claim_folder, new_folder
+from atlas.progress import Stage, quiet
+from atlas.text.plain_text import csv_text, escape_markdown, markdown_code
 
 STL = re.compile(r"(?P<subject>sub[-_]?[A-Za-z0-9]+?)_?(?P<what>cord|dura|nerveroots?)\.stl$", re.I)
 STRUCTURES = {"cord": "cord", "dura": "dura", "nerv": "roots"}
@@ -92,7 +92,7 @@ def compare_dataset(
     out : path
         Folder of ``comparison.csv`` and ``README.md``; an earlier one is replaced.
     force : bool
-        As :func:`atlas.results.claim_folder` takes it.
+        As :func:`atlas.output.results.claim_folder` takes it.
     stage : callable
         Called with what is being done.
 

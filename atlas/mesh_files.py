@@ -11,21 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from atlas.files import write_file
-from atlas.json_text import json_text
+from atlas.landmarks.scheme import Anatomy, block_name
 from atlas.mesh.formats.centrelines import COLUMNS
 from atlas.mesh.formats.glb import NO_TARGETS, MorphTargets
 from atlas.mesh.formats.nifti import VOXEL_MM
 from atlas.mesh.formats.statements import AXES, FRAME, UNIT, MeshFileError
 from atlas.mesh.formats.writing import Scene, known_formats, write_meshes
-from atlas.mesh.mesh_layout import EDGE_MM, mesh_layout
-from atlas.mesh.mode_targets import SD_MEANING, mode_targets, vertex_sd_mm
-from atlas.mesh.radii import ROOT_RADIUS_MM, RadiusOption, radii_by_level
-from atlas.mesh.solid_files import solids_document, write_tetrahedra
-from atlas.mesh.surfaces import Mesh, surfaces
-from atlas.results import Claim, claim_folder, new_folder
-from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import Anatomy, block_name
+from atlas.mesh.solids.solid_files import solids_document, write_tetrahedra
+from atlas.mesh.surfaces.layout import EDGE_MM, mesh_layout
+from atlas.mesh.surfaces.mode_targets import SD_MEANING, mode_targets, vertex_sd_mm
+from atlas.mesh.surfaces.named_surfaces import Mesh, surfaces
+from atlas.mesh.surfaces.radii import ROOT_RADIUS_MM, RadiusOption, radii_by_level
+from atlas.model.shape_model import ShapeModel
+from atlas.output.files import write_file
+from atlas.output.results import Claim, claim_folder, new_folder
+from atlas.text.json_text import json_text
 
 PROVENANCE = "provenance.json"
 # Formats a model's modes go into: as sliders, or as the spread of each vertex.
@@ -184,7 +184,7 @@ def _check_complete(shape: NamedShape) -> None:
 def solid_meshes(anatomy: Anatomy, options: MeshOptions) -> Mapping[str, Mesh]:
     """Solids that share walls; MeshFileError where this version cannot make them."""
     try:
-        module = import_module("atlas.mesh.solids")
+        module = import_module("atlas.mesh.solids.solids")
     except ImportError as error:
         raise MeshFileError(
             f"solids: expected the parts that make solids, got {error}; "

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from atlas.data.dataset import Dataset
 from atlas.data.image_parameters import image_parameters
 from atlas.data.subject import Finding
-from atlas.files import OutputError
-from atlas.json_text import json_values
-from atlas.json_values import JsonError, value_as
+from atlas.output.files import OutputError
+from atlas.text.json_text import json_values
+from atlas.text.json_values import JsonError, value_as
 
 if TYPE_CHECKING:
-    from atlas.shape.model import ShapeModel
+    from atlas.model.shape_model import ShapeModel
     from atlas.store import Settings
 
 ATTRIBUTION = (

@@ -14,12 +14,12 @@ from atlas.build import PROVENANCE
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.data.exclusions import exclude
 from atlas.data.subject import Finding
-from atlas.files import OutputError, write_file
-from atlas.json_text import json_text
+from atlas.output.files import OutputError, write_file
+from atlas.output.results import Claim, claim_file, claim_folder, new_folder
+from atlas.progress import Stage, quiet
 from atlas.registered import registered
-from atlas.results import Claim, claim_file, claim_folder, new_folder
-from atlas.stages import Stage, quiet
 from atlas.store import Atlas, load_atlas
+from atlas.text.json_text import json_text
 
 EVALUATIONS = "atlas.evaluations"
 REPORTS = "atlas.reports"
@@ -74,7 +74,7 @@ def evaluate(
     out : str or Path
         A new folder, or that of an earlier evaluation, which is replaced.
     force : bool
-        As :func:`atlas.results.claim_folder` takes it.
+        As :func:`atlas.output.results.claim_folder` takes it.
     stage : callable
         Called with the name of each stage as it begins.
     """
@@ -120,7 +120,7 @@ def report(
     only : iterable of str
         Names of reports; all by default.
     force : bool
-        As :func:`atlas.results.claim_folder` takes it.
+        As :func:`atlas.output.results.claim_folder` takes it.
     stage : callable
         Called with the name of each stage as it begins.
     """

@@ -12,11 +12,11 @@ import numpy as np
 
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.errors import AtlasError
-from atlas.json_values import parse_json, value_as
+from atlas.landmarks.fitting_curves import subject_anatomy
+from atlas.landmarks.scheme import Status
 from atlas.mesh_files import NamedShape
-from atlas.shape.fitting import subject_anatomy
-from atlas.shape.scheme import Status
 from atlas.store import Atlas, load_atlas
+from atlas.text.json_values import parse_json, value_as
 
 SCORE = "score_"
 COLUMN = re.compile(rf"{SCORE}([1-9][0-9]{{0,5}})(?:_sd)?")

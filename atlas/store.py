@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas.display import summary_html
+from atlas.components.principal import Factors
 from atlas.errors import AtlasError
 from atlas.exchange.interchange import write_models
-from atlas.files import hdf5_file, new_file
-from atlas.hdf5_fields import FieldError, Fields, attributes, opened, seal
-from atlas.shape.alignment import Alignment
-from atlas.shape.components import Factors
-from atlas.shape.estimation import BRIDGED
-from atlas.shape.landmarks import LandmarkSet
-from atlas.shape.model import ShapeModel
-from atlas.shape.registration import ROTATIONS, SCALINGS
-from atlas.shape.scheme import EXTENTS, ORIGINS, LandmarkScheme
-from atlas.shape.weights import WEIGHTS
+from atlas.hdf5.fields import FieldError, Fields, attributes, opened, seal
+from atlas.landmarks.placing import LandmarkSet
+from atlas.landmarks.scheme import EXTENTS, ORIGINS, LandmarkScheme
+from atlas.model.fitting import BRIDGED
+from atlas.model.shape_model import ShapeModel
+from atlas.output.files import hdf5_file, new_file
+from atlas.procrustes.alignment import Alignment
+from atlas.procrustes.generalised import ROTATIONS, SCALINGS
+from atlas.procrustes.weights import WEIGHTS
 from atlas.store_checks import refuse_impossible
+from atlas.text.display import summary_html
 
 if TYPE_CHECKING:
     import h5py

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atlas.hdf5_fields import FieldError
+from atlas.components.principal import Factors
+from atlas.hdf5.fields import FieldError
+from atlas.landmarks.placing import CHECKED_AT_ONCE, LandmarkSet
+from atlas.landmarks.scheme import Status
+from atlas.model.fitting import BRIDGED
+from atlas.model.shape_model import ShapeModel
+from atlas.procrustes.alignment import Alignment
+from atlas.procrustes.generalised import ROTATIONS, SCALINGS
+from atlas.procrustes.similarity import anchor_weights
+from atlas.procrustes.weights import WEIGHTS
 from atlas.provenance import refuse_false_provenance
-from atlas.shape.alignment import Alignment
-from atlas.shape.components import Factors
-from atlas.shape.estimation import BRIDGED
-from atlas.shape.landmarks import CHECKED_AT_ONCE, LandmarkSet
-from atlas.shape.model import ShapeModel
-from atlas.shape.pose import anchor_weights
-from atlas.shape.registration import ROTATIONS, SCALINGS
-from atlas.shape.scheme import Status
-from atlas.shape.weights import WEIGHTS
 
 if TYPE_CHECKING:
     from atlas.store import Atlas, Settings

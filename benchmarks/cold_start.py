@@ -21,7 +21,7 @@ from machine import machine
 from scaling_watch import EVERY_S, resident, tree
 from summaries import spread, tell
 
-from atlas.data.surrogate import write_surrogate_cohort
+from atlas.data.builtin.builtin_cohort import write_surrogate_cohort
 
 ATLAS = [sys.executable, "-m", "atlas"]
 

@@ -22,11 +22,11 @@ from typing import Any
 
 from summaries import spread, tell
 
+from atlas.data.builtin.builtin_cohort import write_surrogate_cohort
 from atlas.data.dataset import read_dataset
-from atlas.data.surrogate import write_surrogate_cohort
-from atlas.mesh.solids import solids
-from atlas.mesh.surfaces import surfaces
-from atlas.shape.fitting import fit_subject, subject_anatomy
+from atlas.landmarks.fitting_curves import fit_subject, subject_anatomy
+from atlas.mesh.solids.solids import solids
+from atlas.mesh.surfaces.named_surfaces import surfaces
 
 Watch = Callable[[str, Callable[[], Any]], Any]
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from atlas.data.subject import LEVELS, ROOT_KEYS
-from atlas.shape.scheme import LandmarkScheme
+from atlas.landmarks.scheme import LandmarkScheme
 
 # Landmarks in all: what LandmarkScheme.standard is told for it.
 SCHEMES: dict[int, dict[str, Any]] = {

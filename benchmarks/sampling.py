@@ -17,8 +17,8 @@ from machine import machine
 from summaries import spread, tell
 
 from atlas.build import build_atlas
+from atlas.data.builtin.builtin_cohort import write_surrogate_cohort
 from atlas.data.dataset import read_dataset
-from atlas.data.surrogate import write_surrogate_cohort
 from atlas.sampling.cohort import write_cohort
 from atlas.sampling.making import CohortOptions
 from atlas.sampling.recipe import Recipe

@@ -14,13 +14,13 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from atlas.build import build_atlas
+from atlas.data.builtin.builtin_cohort import write_surrogate_cohort
 from atlas.data.dataset import read_dataset
-from atlas.data.surrogate import write_surrogate_cohort
+from atlas.landmarks.placing import LandmarkSet
+from atlas.landmarks.scheme import LandmarkScheme, Status
 from atlas.large.landmark_file import new_landmark_file
-from atlas.results import claim_folder, new_folder
-from atlas.shape.landmarks import LandmarkSet
-from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import LandmarkScheme, Status
+from atlas.model.shape_model import ShapeModel
+from atlas.output.results import claim_folder, new_folder
 
 SEED = 20261
 NOISE_MM = 0.3

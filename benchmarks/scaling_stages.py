@@ -18,6 +18,7 @@ import numpy as np
 from scaling_watch import Request
 
 from atlas.build import SURVEY_MEASURES
+from atlas.components.blocks import Block, Group, joined
 from atlas.large.building import VARIANCE_HELD
 from atlas.large.cluster import Cluster, cluster
 from atlas.large.kept_fits import kept_fits
@@ -28,12 +29,11 @@ from atlas.large.processes import processes
 from atlas.large.saving import save_group_atlas
 from atlas.large.subject_folders import list_subjects
 from atlas.large.workers import Alone, Workers
+from atlas.model.fitting import fit_group_model, fit_shape_model
+from atlas.model.shape_model import ShapeModel
+from atlas.procrustes.alignment import align
+from atlas.procrustes.generalised import Registration, register
 from atlas.registered import registered
-from atlas.shape.alignment import align
-from atlas.shape.estimation import fit_group_model, fit_shape_model
-from atlas.shape.group import Block, Group, joined
-from atlas.shape.model import ShapeModel
-from atlas.shape.registration import Registration, register
 from atlas.store import Atlas, Settings, save_atlas
 
 READY_S = 0.05

@@ -17,14 +17,14 @@ import numpy as np
 from summaries import tell
 
 from atlas.errors import AtlasError
-from atlas.mesh.complexes import WallComplex, pinched_edges, unpaired_edges
-from atlas.mesh.crumbs import pieces
-from atlas.mesh.intersections import self_intersections
-from atlas.mesh.mesh_quality import mesh_quality
-from atlas.mesh.solids import Solids, sides_of_sac, solids
-from atlas.mesh.surfaces import Mesh, surfaces
-from atlas.mesh.validity import check
-from atlas.shape.scheme import Anatomy
+from atlas.landmarks.scheme import Anatomy
+from atlas.mesh.solids.complexes import WallComplex, pinched_edges, unpaired_edges
+from atlas.mesh.solids.intersections import self_intersections
+from atlas.mesh.solids.severed_pieces import pieces
+from atlas.mesh.solids.solids import Solids, sides_of_sac, solids
+from atlas.mesh.surfaces.named_surfaces import Mesh, surfaces
+from atlas.mesh.surfaces.quality import mesh_quality
+from atlas.mesh.validity.validity import check
 from atlas.store import Atlas, load_atlas
 
 COLUMNS = {

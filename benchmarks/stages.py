@@ -18,11 +18,11 @@ from machine import machine, peak_memory_mib
 from summaries import spread, tell
 
 from atlas.build import check_dataset, write_meshes
+from atlas.data.builtin.builtin_cohort import write_surrogate_cohort
 from atlas.data.dataset import read_dataset
-from atlas.data.surrogate import write_surrogate_cohort
-from atlas.shape.alignment import align
-from atlas.shape.estimation import fit_shape_model
-from atlas.shape.landmarks import place_landmarks
+from atlas.landmarks.placing import place_landmarks
+from atlas.model.fitting import fit_shape_model
+from atlas.procrustes.alignment import align
 from atlas.store import Atlas, Settings, save_atlas
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from atlas.curves.contours import ClosedSplines
 from atlas.data.subject import LEVELS, ROOT_KEYS, SIDES, RootKey, Subject
-from atlas.shape.contours import ClosedSplines
 
 OTHER = {"left": "right", "right": "left"}
 
@@ -457,7 +457,7 @@ def _begins(subject, i, side):
 
 
 def _angles(subject, i, side):
-    from atlas.shape.plausibility import Profile
+    from atlas.checks import Profile
 
     angle = Profile.of(subject).angle_deg
     return [angle[RootKey(LEVELS[k], side)] for k in (i, i + 1)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from atlas.data.subject import LEVELS, ROOT_KEYS, RootKey
-from atlas.shape.scheme import Anatomy, Status, block_name
+from atlas.landmarks.scheme import Anatomy, Status, block_name
 
 SAC_MM, CORD_MM, CORD_OFF_MM = 9.0, 4.0, 1.0
 SAC_LENGTH_MM, CONUS_MM = 160.0, 120.0

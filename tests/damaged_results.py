@@ -382,8 +382,8 @@ class Whole:
 
     @staticmethod
     def _atlas(path: Path, landmarks: Any) -> Path:
-        from atlas.shape.alignment import align
-        from atlas.shape.estimation import fit_shape_model
+        from atlas.model.fitting import fit_shape_model
+        from atlas.procrustes.alignment import align
         from atlas.store import Atlas, Settings, save_atlas
 
         blocks = {b.name: b for b in landmarks.scheme.blocks}

@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from atlas.data.figshare import RemoteFile
-from atlas.data.remote.patience import Patience
+from atlas.data.remote.retry import Patience
 
 LOGIN_PAGE = b"<html><body>Please log in to the guest network</body></html>"
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.morphometry import measure
 from atlas.data.subject import LEVELS, ROOT_KEYS, RootKey
-from atlas.shape.scheme import Anatomy
+from atlas.landmarks.scheme import Anatomy
 
 Case = tuple[Anatomy, dict[tuple[str, str, str], float]]
 

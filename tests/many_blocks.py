@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from atlas.shape.group import Block, parts
-from atlas.shape.landmarks import LandmarkSet
-from atlas.shape.scheme import Status
+from atlas.components.blocks import Block, parts
+from atlas.landmarks.placing import LandmarkSet
+from atlas.landmarks.scheme import Status
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,9 @@ import numpy as np
 import specimens
 from scipy.spatial.transform import Rotation
 
-from atlas.shape.alignment import align, anchor_weights
-from atlas.shape.landmarks import LandmarkSet, place_landmarks
-from atlas.shape.scheme import LandmarkScheme, Status
+from atlas.landmarks.placing import LandmarkSet, place_landmarks
+from atlas.landmarks.scheme import LandmarkScheme, Status
+from atlas.procrustes.alignment import align, anchor_weights
 
 SMALL = LandmarkScheme.standard(root=9, dura=(12, 8), cord=(10, 8))
 
@@ -83,3 +83,18 @@ def principal_angle(a: np.ndarray, b: np.ndarray) -> float:
     qa, qb = np.linalg.qr(a.reshape(len(a), -1).T)[0], np.linalg.qr(b.reshape(len(b), -1).T)[0]
     cosine = np.linalg.svd(qa.T @ qb, compute_uv=False)
     return float(np.degrees(np.arccos(np.clip(cosine.min(), -1, 1))))
+
+
+def with_points(landmarks, points):
+    status = np.where(np.isnan(points).any(axis=2), Status.MISSING, landmarks.status)
+    return LandmarkSet(landmarks.subject_ids, landmarks.scheme, points, status)
+
+
+def posed(landmarks, seed=0, angle=180.0):
+    rng = np.random.default_rng(seed)
+    n = len(landmarks.subject_ids)
+    turns = Rotation.from_rotvec(
+        np.radians(angle) * rng.uniform(-1, 1, (n, 3)) / np.sqrt(3)
+    ).as_matrix()
+    shift = rng.uniform(-50, 50, (n, 1, 3))
+    return with_points(landmarks, landmarks.points @ np.swapaxes(turns, 1, 2) + shift)

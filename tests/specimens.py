@@ -315,3 +315,13 @@ def markups_document(
 def document_bytes(document: Any) -> bytes:
     """A document as the bytes of a file; writes NaN as Python does, which JSON does not know."""
     return json.dumps(document).encode()
+
+
+def moved(subject, turn, shift):
+    return Subject(
+        id=subject.id,
+        dura=tuple(c @ turn.T + shift for c in subject.dura),
+        cord=tuple(c @ turn.T + shift for c in subject.cord),
+        roots={k: v @ turn.T + shift for k, v in subject.roots.items()},
+        ganglia={k: v @ turn.T + shift for k, v in subject.ganglia.items()},
+    )

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from atlas.data.subject import ROOT_KEYS, RootKey
-from atlas.shape.scheme import Anatomy
+from atlas.landmarks.scheme import Anatomy
 
 HEIGHT = 156.0
 TUBES = ("dura", "cord")

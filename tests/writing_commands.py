@@ -11,9 +11,9 @@ import specimens
 
 from atlas.build import build_atlas
 from atlas.data.dataset import read_dataset
+from atlas.landmarks.fitting_curves import subject_anatomy
 from atlas.mesh.formats import write_stl
-from atlas.mesh.surfaces import surfaces
-from atlas.shape.fitting import subject_anatomy
+from atlas.mesh.surfaces.named_surfaces import surfaces
 from atlas.store import Settings, save_atlas
 
 SETTINGS = Settings(root=16, dura=(16, 16), cord=(16, 12))

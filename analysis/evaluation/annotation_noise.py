@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from atlas.components.principal import principal_components
+from atlas.curves.transforms import frame
 from atlas.data.dataset import Dataset
 from atlas.data.subject import Subject, stack_axis
-from atlas.shape.alignment import Alignment, align_onto
-from atlas.shape.components import principal_components
-from atlas.shape.fitting import FittedSubject, fit_subject
-from atlas.shape.landmarks import LandmarkSet, place_landmarks
-from atlas.shape.model import ShapeModel
-from atlas.shape.transforms import frame
+from atlas.landmarks.fitting_curves import FittedSubject, fit_subject
+from atlas.landmarks.placing import LandmarkSet, place_landmarks
+from atlas.model.shape_model import ShapeModel
+from atlas.procrustes.alignment import Alignment, align_onto
 
 # Points of a contour that jitter along it leave it where it is: what contours show is half of the
 # variance of their points.

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi
 
+from atlas.model.fitting import fit_shape_model
+from atlas.model.leave_one_out import Holdout, given_mask, leave_one_out
+from atlas.model.shape_model import ShapeModel
+from atlas.model.smooth_bias import SmoothBias, with_smooth_bias
 from atlas.prediction.calibration import LEVELS, Predictor, errors_mm, fit_predictor, hidden
-from atlas.shape.alignment import Alignment
-from atlas.shape.estimation import fit_shape_model
-from atlas.shape.holdout import Holdout, given_mask, leave_one_out
-from atlas.shape.model import ShapeModel
-from atlas.shape.smooth_bias import SmoothBias, with_smooth_bias
+from atlas.procrustes.alignment import Alignment
 
 # Millimetres on the walls and on the roots, and the length over which they go together.
 BIASES: Mapping[str, SmoothBias | None] = {

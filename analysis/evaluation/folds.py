@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from atlas.shape.alignment import Alignment, AlignmentError, align_alike, align_onto
-from atlas.shape.holdout import subset
+from atlas.model.leave_one_out import subset
+from atlas.procrustes.alignment import Alignment, AlignmentError, align_alike, align_onto
 
 
 @dataclass(frozen=True, slots=True, eq=False)

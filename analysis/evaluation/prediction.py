@@ -13,6 +13,10 @@ from scipy.stats import chi
 
 from analysis.evaluation.bias_choice import BIASES, bias_table
 from analysis.products import describe_columns, write_table_folder
+from atlas.model.fitting import fit_shape_model
+from atlas.model.leave_one_out import Holdout, given_mask, leave_one_out
+from atlas.model.shape_model import ShapeModel
+from atlas.model.smooth_bias import SmoothBias, with_smooth_bias
 from atlas.prediction.calibration import (
     LEVELS,
     Predictor,
@@ -21,11 +25,7 @@ from atlas.prediction.calibration import (
     hidden,
     posterior_of,
 )
-from atlas.shape.alignment import Alignment
-from atlas.shape.estimation import fit_shape_model
-from atlas.shape.holdout import Holdout, given_mask, leave_one_out
-from atlas.shape.model import ShapeModel
-from atlas.shape.smooth_bias import SmoothBias, with_smooth_bias
+from atlas.procrustes.alignment import Alignment
 from atlas.store import Atlas
 
 Intervals = tuple[np.ndarray, dict[float, np.ndarray]]

@@ -36,10 +36,10 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from analysis.evaluation.folds import leave_one_out
-from atlas.shape.alignment import Alignment
-from atlas.shape.components import ShapeModelError
-from atlas.shape.estimation import fit_shape_model
-from atlas.shape.model import ShapeModel
+from atlas.components.principal import ShapeModelError
+from atlas.model.fitting import fit_shape_model
+from atlas.model.shape_model import ShapeModel
+from atlas.procrustes.alignment import Alignment
 
 DEFINITIONS = ("atlas", "shapeworks", "sva", "scalismo")
 # Samples held in memory at a time.
@@ -107,7 +107,7 @@ def generalisation(
         Whether the others are aligned anew in each fold: by default for ``atlas`` and not for the
         others, as their definition says.
     bridged : {"as-measured", "uncertain", "missing"}
-        As :func:`atlas.shape.model.fit_shape_model` takes it.
+        As :func:`atlas.model.shape_model.fit_shape_model` takes it.
 
     Returns
     -------

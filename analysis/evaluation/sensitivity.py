@@ -13,15 +13,15 @@ from analysis.variability.normal_intervals import CONFIDENCE, chi2_quantile, sd_
 from analysis.variability.spread import landmark_spread
 from atlas.data.dataset import Dataset
 from atlas.data.subject import ROOT_KEYS
-from atlas.shape.alignment import Alignment, AlignmentError, align
-from atlas.shape.field_of_view import (
+from atlas.landmarks.placing import LandmarkSet, place_landmarks
+from atlas.landmarks.scheme import ORIGINS, block_name
+from atlas.model.field_of_view import (
     PREDICTORS,
     field_of_view_dependence,
     field_of_view_findings,
 )
-from atlas.shape.landmarks import LandmarkSet, place_landmarks
-from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import ORIGINS, block_name
+from atlas.model.shape_model import ShapeModel
+from atlas.procrustes.alignment import Alignment, AlignmentError, align
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,8 +45,8 @@ def anchor_sensitivity(
         Its landmarks serve for its own origin; for the other they are placed once.  Rotation,
         scaling and weights are kept.
     anchors : sequence of str
-        As :func:`atlas.shape.alignment.align` takes them; that of the alignment comes last where it
-        is another.  Each with landmarks counted from either origin; from the conus there is no dura
+        As :func:`atlas.procrustes.alignment.align` takes them; that of the alignment comes last
+        where it is another.  Each with landmarks counted from either origin; from the conus there is no dura
         apex.
 
     Returns
@@ -107,7 +107,7 @@ def summarise_alignment(alignment: Alignment) -> dict[str, Any]:
     -------
     dict
         A row of the summary of :func:`anchor_sensitivity`.  With nothing missing variance, share
-        and number of modes are those of :func:`atlas.shape.model.fit_shape_model`.
+        and number of modes are those of :func:`atlas.model.shape_model.fit_shape_model`.
     """
     whole = ~np.isnan(alignment.points).any(axis=(0, 2))
     points = alignment.points[:, whole]
@@ -232,7 +232,7 @@ def field_of_view_table(
         One row a mode and predictor, the last of them ``all`` together: ``share`` of the variance,
         ``r2``, ``r2_adjusted`` for the number of predictors, permutation ``p``, ``p_family`` (of
         all together, over the modes that hold 99 %), ``n``, and ``finding`` (``warning``, ``note``
-        or empty) as :func:`atlas.shape.field_of_view.field_of_view_findings` says it.  Empty
+        or empty) as :func:`atlas.model.field_of_view.field_of_view_findings` says it.  Empty
         numbers: the predictor is the same in all subjects, or there are too few of them.
     """
     return as_frame(field_of_view_columns(dataset, alignment, model, seed=seed))

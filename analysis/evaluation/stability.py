@@ -11,10 +11,10 @@ from scipy.optimize import linear_sum_assignment
 
 from analysis.evaluation.folds import choose
 from analysis.variability.segment_tables import CONFIDENCE
+from atlas.components.principal import RELATIVE_TOLERANCE, principal_components
+from atlas.curves.transforms import best_rotation, cross_covariance
 from atlas.errors import AtlasError
-from atlas.shape.alignment import Alignment
-from atlas.shape.components import RELATIVE_TOLERANCE, principal_components
-from atlas.shape.transforms import best_rotation, cross_covariance
+from atlas.procrustes.alignment import Alignment
 
 METHODS = ("bootstrap", "jackknife")
 

@@ -10,10 +10,10 @@ from scipy.spatial import cKDTree
 
 from analysis.evaluation.folds import leave_one_out
 from analysis.evaluation.quality import reconstructions
-from atlas.mesh.mesh_layout import mesh_layout
-from atlas.mesh.surfaces import Mesh, Surfaces, surfaces
-from atlas.shape.alignment import Alignment
-from atlas.shape.estimation import fit_shape_model
+from atlas.mesh.surfaces.layout import mesh_layout
+from atlas.mesh.surfaces.named_surfaces import Mesh, Surfaces, surfaces
+from atlas.model.fitting import fit_shape_model
+from atlas.procrustes.alignment import Alignment
 
 # Triangles whose centres are nearest to a point; the nearest triangle is among them unless
 # triangles are much longer than wide.

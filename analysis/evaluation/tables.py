@@ -14,9 +14,9 @@ from analysis.evaluation.stability import METHODS, eigenvalue_intervals, mode_st
 from analysis.evaluation.surface_distance import surface_generalisation
 from analysis.products import describe_columns, write_table_folder
 from atlas.data.dataset import Dataset
-from atlas.plain_text import escape_markdown
-from atlas.shape.alignment import Alignment
+from atlas.procrustes.alignment import Alignment
 from atlas.store import Atlas
+from atlas.text.plain_text import escape_markdown
 
 FOLDER = "evaluation"
 # Samples of specificity; fewer where nearest vertices are searched for.

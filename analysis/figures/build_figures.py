@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas.data.subject import RootKey, Subject
-from atlas.files import write_file
-from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import Anatomy, LandmarkScheme
+from atlas.landmarks.scheme import Anatomy, LandmarkScheme
+from atlas.model.shape_model import ShapeModel
+from atlas.output.files import write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from atlas.shape.alignment import Alignment
+    from atlas.procrustes.alignment import Alignment
 
 FIGURE_MODES = 3
 # Of a model and of an anatomy, what is an array by itself.
@@ -52,7 +52,7 @@ class Shown:
 
 def shown(alignment: Alignment, model: ShapeModel, subject: Subject, notice: str) -> Shown:
     """What to show of a group: its model and one of its subjects, with what must be said."""
-    from atlas.shape.landmarks import subject_anatomy
+    from atlas.landmarks.placing import subject_anatomy
 
     index = alignment.landmarks.subject_ids.index(subject.id)
     place = alignment.rotation[index], alignment.translation[index]

@@ -24,9 +24,9 @@ from analysis.figures.shapes import (
     legend_handles,
     mode_handles,
 )
-from atlas.plain_text import one_line
-from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import Anatomy
+from atlas.landmarks.scheme import Anatomy
+from atlas.model.shape_model import ShapeModel
+from atlas.text.plain_text import one_line
 
 
 class Drawn(Protocol):

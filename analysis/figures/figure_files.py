@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from analysis.figures.settings import own_settings
-from atlas.files import write_file
+from atlas.output.files import write_file
 
 DPI = 150
 # Dates and versions would change the bytes of the same picture.

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 from analysis.figures.shapes import MINUS, PLUS, TEXT_PT
-from atlas.shape.model import ShapeModel
+from atlas.model.shape_model import ShapeModel
 
 
 def draw_scree(model: ShapeModel, ax: Axes) -> Axes:

@@ -17,9 +17,9 @@ from matplotlib.patches import Patch, Polygon
 from matplotlib.ticker import MultipleLocator
 
 from atlas.data.subject import LEVELS, RootKey
+from atlas.landmarks.scheme import Anatomy, Status, block_name
 from atlas.mesh.formats.colours import LEVEL_CODES
-from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import Anatomy, Status, block_name
+from atlas.model.shape_model import ShapeModel
 
 View = Literal["front", "side"]
 # The same as in meshes and in the explorer.

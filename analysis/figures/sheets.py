@@ -32,7 +32,7 @@ from analysis.figures.segments import draw_segments, draw_sides, segment_handles
 from analysis.figures.settings import own_settings
 from analysis.figures.shapes import LEVEL_COLOURS, draw_anatomy
 from atlas.data.subject import LEVELS
-from atlas.shape.scheme import Anatomy, block_name
+from atlas.landmarks.scheme import Anatomy, block_name
 from atlas.store import Atlas
 
 # Inches: a panel, room left of it for its scale, above and below it.

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.inference.procrustes_anova import ShapeTerm, gram, procrustes_anova
-from atlas.shape.alignment import Alignment
+from atlas.procrustes.alignment import Alignment
 
 SIZE = "log centroid size"
 RESPONSES = ("form", "shape")

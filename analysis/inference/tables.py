@@ -17,7 +17,7 @@ from analysis.inference.side_differences import side_differences
 from analysis.inference.strata import StratumTest, complete_cube, stratum_test
 from analysis.inference.variance_components import variance_components
 from analysis.morphometry import unit
-from atlas.shape.alignment import Alignment
+from atlas.procrustes.alignment import Alignment
 
 ADJUSTED = "p adjusted after Holm and after Benjamini & Hochberg within "
 COLUMNS = {

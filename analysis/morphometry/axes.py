@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.morphometry.courses import Courses
-from atlas.shape.scheme import Anatomy
-from atlas.shape.transforms import frame, line_direction
+from atlas.curves.transforms import frame, line_direction
+from atlas.landmarks.scheme import Anatomy
 
 
 def anatomy_axes(anatomy: Anatomy) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from atlas.data.subject import ROOT_KEYS
-from atlas.shape.scheme import Anatomy, Status, block_name
+from atlas.landmarks.scheme import Anatomy, Status, block_name
 
 
 @dataclass(frozen=True, slots=True, eq=False)

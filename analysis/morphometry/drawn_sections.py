@@ -9,8 +9,8 @@ import numpy as np
 
 from analysis.columns import as_frame
 from analysis.morphometry.sections import outline_measures
+from atlas.curves.transforms import frame
 from atlas.data.subject import Subject, contour_heights, stack_axis
-from atlas.shape.transforms import frame
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -31,7 +31,7 @@ from analysis.morphometry.sections import lateral_csf, section_measures
 from analysis.morphometry.slices import Stack, slice_axes
 from analysis.morphometry.walls import depth_inside, wall_measures
 from atlas.data.subject import LEVELS, ROOT_KEYS
-from atlas.shape.scheme import Anatomy
+from atlas.landmarks.scheme import Anatomy
 
 if TYPE_CHECKING:
     import pandas as pd

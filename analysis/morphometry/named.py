@@ -6,7 +6,7 @@ Registered as an entry point of ``atlas.measures``: nothing in ``atlas`` may imp
 from __future__ import annotations
 
 from analysis.morphometry.measuring import measure_values, row_names
-from atlas.shape.scheme import Anatomy
+from atlas.landmarks.scheme import Anatomy
 
 
 def named_values(anatomy: Anatomy) -> dict[tuple[str, str, str], float]:

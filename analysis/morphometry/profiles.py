@@ -13,7 +13,7 @@ from analysis.morphometry.sections import section_measures
 from analysis.morphometry.slices import Stack, slice_axes
 from analysis.morphometry.walls import depth_inside
 from atlas.data.subject import ROOT_KEYS
-from atlas.shape.scheme import Anatomy, Status, block_name
+from atlas.landmarks.scheme import Anatomy, Status, block_name
 
 if TYPE_CHECKING:
     import pandas as pd

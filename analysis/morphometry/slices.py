@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas.shape.contours import ClosedSplines
-from atlas.shape.scheme import Anatomy
-from atlas.shape.transforms import frame
+from atlas.curves.contours import ClosedSplines
+from atlas.curves.transforms import frame
+from atlas.landmarks.scheme import Anatomy
 
 # A begin may stand in the very plane of the first or last ring, to rounding.
 EDGE_MM = 1e-6

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.morphometry.measuring import measure, row_names
-from atlas.shape.scheme import Anatomy
+from atlas.landmarks.scheme import Anatomy
 
 # Codes of what a value rests on, by their place.
 GROUNDS = ("measured", "bridged", "missing", "generated")

@@ -41,7 +41,7 @@ from analysis.variability.published import beside_published
 from analysis.variability.segment_tables import summarise_anchors, summarise_segments
 from analysis.variability.spread import COLUMNS as SPREAD_COLUMNS
 from analysis.variability.spread import alignment_spread
-from atlas.stages import Stage, quiet
+from atlas.progress import Stage, quiet
 
 FEW = "needs at least two subjects"
 NO_MODEL = "needs a model of shape"

@@ -18,12 +18,12 @@ from analysis.tables.paper import Paper, paper_table
 from analysis.tables.rounding import RULE
 from analysis.tables.sources import Source, read_source
 from analysis.tables.typeset import check_formats, write_table
-from atlas.files import write_file
-from atlas.json_text import json_text
-from atlas.plain_text import escape_markdown
+from atlas.output.files import write_file
+from atlas.output.results import Claim, claim_folder, new_folder
+from atlas.progress import Stage, quiet
 from atlas.provenance import ATTRIBUTION, DISCLAIMER
-from atlas.results import Claim, claim_folder, new_folder
-from atlas.stages import Stage, quiet
+from atlas.text.json_text import json_text
+from atlas.text.plain_text import escape_markdown
 
 # Only a folder of tables holds it: a build or an evaluation is never taken for one.
 SOURCE = "tables.json"
@@ -55,7 +55,7 @@ def write_tables_folder(
     seed : int
         Of permutations and draws.
     force : bool
-        As :func:`atlas.results.claim_folder` takes it.
+        As :func:`atlas.output.results.claim_folder` takes it.
     stage : callable
         Called with the name of each stage as it begins.
 

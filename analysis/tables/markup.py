@@ -6,8 +6,8 @@ import pandas as pd
 
 from analysis.tables.paper import Paper
 from analysis.tables.rounding import EN_DASH, MINUS_SIGN
-from atlas.display import AS_TEXT
-from atlas.plain_text import escape_markdown, html_text, one_line
+from atlas.text.display import AS_TEXT
+from atlas.text.plain_text import escape_markdown, html_text, one_line
 
 # What pdflatex does not take as it stands.
 TEX_SIGNS = {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from analysis.tables.markup import as_html
 from analysis.tables.paper import Paper
-from atlas.pages import static_page
-from atlas.plain_text import html_text
+from atlas.text.pages import static_page
+from atlas.text.plain_text import html_text
 
 STYLE = Path(__file__).with_name("page.css").read_text("utf-8")
 

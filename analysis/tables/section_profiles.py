@@ -10,7 +10,7 @@ from scipy import stats
 
 from analysis.morphometry import measure_values, row_names, section_profile, unit
 from analysis.variability.segment_tables import CONFIDENCE, mean_interval
-from atlas.shape.scheme import Anatomy
+from atlas.landmarks.scheme import Anatomy
 
 STEP_MM = 4.0
 APEX, CONUS = "dura-apex", "conus"

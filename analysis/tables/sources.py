@@ -10,9 +10,9 @@ from analysis.tables.layouts import Group
 from atlas.build import build_atlas
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.errors import AtlasError
-from atlas.shape.landmarks import subject_anatomy
-from atlas.shape.scheme import Anatomy
-from atlas.stages import Stage, quiet
+from atlas.landmarks.placing import subject_anatomy
+from atlas.landmarks.scheme import Anatomy
+from atlas.progress import Stage, quiet
 from atlas.store import Atlas, load_atlas
 
 NEEDS_ANNOTATIONS = (

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.columns import Columns
-from atlas.plain_text import csv_cell
+from atlas.text.plain_text import csv_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def tidy_csv(table: pd.DataFrame | Columns) -> str:
     -------
     str
         The text that ``DataFrame.to_csv`` gives, but that no text in it is a formula to a
-        spreadsheet (:func:`atlas.plain_text.csv_cell`).  pandas asks of every number by itself
+        spreadsheet (:func:`atlas.text.plain_text.csv_cell`).  pandas asks of every number by itself
         whether it is missing; a landmark table has 100,000 of them.
 
     Examples

@@ -13,8 +13,8 @@ from analysis.tables.page import table_page
 from analysis.tables.paper import Paper, paper_table
 from analysis.tables.tidy import IMAGED, tidy_csv
 from atlas.errors import AtlasError
-from atlas.files import new_file, write_file
-from atlas.plain_text import escape_markdown
+from atlas.output.files import new_file, write_file
+from atlas.text.plain_text import escape_markdown
 
 # Format to the end of its files.
 FORMATS = {

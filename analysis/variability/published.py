@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.columns import Columns, as_frame, texts
+from atlas.data.builtin.builtin_profiles import published_cohort
 from atlas.data.subject import LEVELS
-from atlas.data.surrogate_profiles import published_cohort
 
 if TYPE_CHECKING:
     import pandas as pd

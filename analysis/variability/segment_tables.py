@@ -31,7 +31,7 @@ from analysis.variability.segment_rows import (
     unfolded,
 )
 from atlas.data.subject import LEVELS
-from atlas.shape.scheme import Anatomy
+from atlas.landmarks.scheme import Anatomy
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,8 +18,8 @@ from analysis.variability.normal_intervals import (
 )
 from atlas.arrays import read_only
 from atlas.errors import AtlasError
-from atlas.shape.alignment import Alignment
-from atlas.shape.scheme import Status
+from atlas.landmarks.scheme import Status
+from atlas.procrustes.alignment import Alignment
 
 if TYPE_CHECKING:
     import pandas as pd

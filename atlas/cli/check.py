@@ -37,8 +37,8 @@ def check(
         from atlas.build import check_dataset
         from atlas.data.dataset import survey_dataset
         from atlas.data.subject import Severity
+        from atlas.output.results import claim_file
         from atlas.reports import write_check_report
-        from atlas.results import claim_file
 
         claim = None
         if report is not None:

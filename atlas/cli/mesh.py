@@ -54,7 +54,7 @@ def mesh(
     radius = ASSUMED_MM if root_radius is None else root_radius
     with plain_errors(), progress() as stage:
         from atlas.mesh_files import write_shape
-        from atlas.results import claim_folder
+        from atlas.output.results import claim_folder
         from atlas.shape_choice import choose_shape
 
         claim = claim_folder(out, command="mesh", inputs=(path, sample), force=force)
@@ -88,7 +88,7 @@ def _options(
     """How the shape becomes meshes; AtlasError where a choice would change nothing."""
     from atlas.mesh.formats.nifti import VOXEL_MM
     from atlas.mesh.formats.writing import MESHES, known_formats
-    from atlas.mesh.mesh_layout import EDGE_MM
+    from atlas.mesh.surfaces.layout import EDGE_MM
     from atlas.mesh_files import MeshOptions, radius_option
 
     # Tetrahedra fill all regions at once; the other formats hold surfaces.

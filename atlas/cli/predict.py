@@ -32,11 +32,11 @@ def predict(
     """Predict the roots of a subject from its dura and cord, with calibrated intervals."""
     with plain_errors(), progress() as stage:
         from atlas.data.dataset import read_dataset
+        from atlas.output.results import claim_folder
         from atlas.prediction.calibration import fit_predictor
         from atlas.prediction.files import root_predictions, write_prediction
         from atlas.prediction.predicting import only_subject, walls_of
         from atlas.prediction.predicting import predict as predict_subject
-        from atlas.results import claim_folder
         from atlas.store import load_atlas
 
         claim = claim_folder(out, command="predict", inputs=(model, markers), force=force)

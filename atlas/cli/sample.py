@@ -76,7 +76,7 @@ def sample(
     """
     with plain_errors(), _counted() as progress:
         from atlas.mesh.formats.writing import MESHES, known_formats
-        from atlas.mesh.mesh_layout import EDGE_MM
+        from atlas.mesh.surfaces.layout import EDGE_MM
         from atlas.sampling.cohort import write_cohort
         from atlas.sampling.making import CohortOptions
         from atlas.sampling.recipe import Recipe, parse_covariates

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
-from atlas.plain_text import one_line, printable
+from atlas.text.plain_text import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

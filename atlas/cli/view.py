@@ -25,7 +25,7 @@ def view(
     """Write the atlas as one page to look at: sliders, measures, no network."""
     with plain_errors(), progress() as stage:
         from atlas.explorer.page import write_explorer
-        from atlas.results import claim_file
+        from atlas.output.results import claim_file
         from atlas.store import load_atlas
 
         claim = claim_file(out, command="view", suffix=".html", inputs=(model,), force=force)

@@ -25,8 +25,8 @@ from atlas.data.unread import (
     subjects_without_markers,
     unrecognised_files,
 )
-from atlas.display import summary_html
 from atlas.errors import AtlasError
+from atlas.text.display import summary_html
 
 LAYOUTS = "an archive, markers/, derivatives/markers/, a folder of sub-XX/ or one sub-XX/"
 

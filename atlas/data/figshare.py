@@ -23,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from atlas.data.remote.patience import FetchError, Headway, Patience, RangeError, TransientError
+from atlas.data.remote.retry import FetchError, Headway, Patience, RangeError, TransientError
 
 BASE_URL = "https://api.figshare.com"
 BASE_VARIABLE = "ATLAS_FIGSHARE_URL"

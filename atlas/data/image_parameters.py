@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas.data.images import SEQUENCES, ImageError, find_image
-from atlas.json_values import JsonError, parse_json, value_as
+from atlas.text.json_values import JsonError, parse_json, value_as
 
 # BIDS names, and the units BIDS prescribes; whether a sidecar keeps to them cannot be known.
 UNITS = {

@@ -11,11 +11,11 @@ import numpy as np
 
 from atlas.errors import AtlasError
 from atlas.exchange.interchange import Marginal, marginal, noise_variance, write_models
-from atlas.files import hdf5_file, write_file
-from atlas.json_text import json_text
-from atlas.plain_text import csv_text
-from atlas.results import Claim, claim_file, claim_folder, new_folder, new_result_file
+from atlas.output.files import hdf5_file, write_file
+from atlas.output.results import Claim, claim_file, claim_folder, new_folder, new_result_file
 from atlas.store import Atlas
+from atlas.text.json_text import json_text
+from atlas.text.plain_text import csv_text
 
 # In every exported folder: what it is and where it comes from.
 SOURCE = "export.json"
@@ -40,7 +40,7 @@ def claim_export(
     out : path or Claim
     to : {"statismo", "slicermorph", "csv", "npz"}
     inputs, force
-        As :func:`atlas.results.claim_folder` takes them.
+        As :func:`atlas.output.results.claim_folder` takes them.
 
     Returns
     -------

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas.components.principal import RELATIVE_TOLERANCE
 from atlas.exchange.statismo import ModelInfo, StatisticalModel, write_catalog, write_model
-from atlas.shape.alignment import Alignment
-from atlas.shape.components import RELATIVE_TOLERANCE
-from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import Block
+from atlas.landmarks.scheme import Block
+from atlas.model.shape_model import ShapeModel
+from atlas.procrustes.alignment import Alignment
 
 if TYPE_CHECKING:
     import h5py

@@ -9,7 +9,7 @@ import numpy as np
 
 from atlas.data.markups import format_markups
 from atlas.data.subject import RootKey
-from atlas.shape.scheme import Anatomy
+from atlas.landmarks.scheme import Anatomy
 
 
 def marker_files(

@@ -15,7 +15,7 @@ import numpy as np
 
 from atlas.arrays import read_only
 from atlas.errors import AtlasError
-from atlas.hdf5_fields import seal
+from atlas.hdf5.fields import seal
 
 if TYPE_CHECKING:
     import h5py

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from atlas.exchange.statismo import CELL_SIZE, StatismoError, StatisticalModel
-from atlas.hdf5_fields import NUMBERS, FieldError, Fields, opened
+from atlas.hdf5.fields import NUMBERS, FieldError, Fields, opened
 
 # Before 0.9 a basis carried the standard deviations in its columns.
 SCALED_BASIS = (0, 8)

@@ -1,7 +1,7 @@
 """What a page holds of an atlas: words, numbers and arrays; the page computes the rest.
 
 Sent are landmarks, not vertices: mean and modes, and the layout of the meshes.  The page makes
-surfaces of them by the mathematics of :mod:`atlas.mesh.tubes`, so that any shape is exact.
+surfaces of them by the mathematics of :mod:`atlas.mesh.surfaces.tubes`, so that any shape is exact.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from scipy.stats import chi2
 from atlas.data.subject import LEVELS
 from atlas.errors import AtlasError
 from atlas.explorer.packing import pack_arrays
-from atlas.mesh.bands import disc_weights
+from atlas.landmarks.scheme import Block
 from atlas.mesh.formats.colours import colour_of
 from atlas.mesh.formats.statements import AXES, FRAME, UNIT
-from atlas.mesh.mesh_layout import MeshLayout, TubeLayout, mesh_layout
-from atlas.mesh.mode_targets import SD_MEANING, mode_targets, vertex_sd_mm
-from atlas.mesh.surfaces import Surfaces, surfaces
-from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import Block
+from atlas.mesh.surfaces.bands import disc_weights
+from atlas.mesh.surfaces.layout import MeshLayout, TubeLayout, mesh_layout
+from atlas.mesh.surfaces.mode_targets import SD_MEANING, mode_targets, vertex_sd_mm
+from atlas.mesh.surfaces.named_surfaces import Surfaces, surfaces
+from atlas.model.shape_model import ShapeModel
 from atlas.store import Atlas
 
 FORMAT = 1

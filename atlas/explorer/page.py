@@ -11,10 +11,10 @@ from typing import Any
 from atlas.explorer.content import ExplorerOptions, page_content
 from atlas.explorer.packing import ELEMENT, script_json
 from atlas.explorer.three_library import ThreeLibrary, installed_three
-from atlas.pages import content_policy
-from atlas.plain_text import html_text
-from atlas.results import Claim, claim_file, signature, write_result_file
+from atlas.output.results import Claim, claim_file, signature, write_result_file
 from atlas.store import Atlas
+from atlas.text.pages import content_policy
+from atlas.text.plain_text import html_text
 
 TITLE = "Lumbosacral atlas"
 # Mathematics first, then what draws, then what joins them: one script, in this order.

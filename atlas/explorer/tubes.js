@@ -1,4 +1,4 @@
-// Surfaces of an anatomy: the mathematics of atlas.mesh.tubes, vertex by vertex.
+// Surfaces of an anatomy: the mathematics of atlas.mesh.surfaces.tubes, vertex by vertex.
 
 /** How far vertices stand off a round tube of radius 1 so that it keeps its volume. */
 function chordExcess(count) {

@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from atlas.components.blocks import Block, Group, joined
 from atlas.data.subject import Finding
 from atlas.errors import AtlasError
+from atlas.landmarks.scheme import Status
 from atlas.large.kept_fits import kept_fits
 from atlas.large.landmarking import Measures, Survey, place_on_disk, survey
 from atlas.large.saving import save_group_atlas
 from atlas.large.subject_folders import FolderListing
 from atlas.large.workers import Workers
+from atlas.model.field_of_view import field_of_view_array, view_findings
+from atlas.model.fitting import fit_group_model
+from atlas.model.shape_model import ShapeModel
+from atlas.procrustes.generalised import Registration, register
+from atlas.progress import Stage, quiet
 from atlas.provenance import Inputs, made_with, provenance
-from atlas.shape.estimation import fit_group_model
-from atlas.shape.field_of_view import field_of_view_array, view_findings
-from atlas.shape.group import Block, Group, joined
-from atlas.shape.model import ShapeModel
-from atlas.shape.registration import Registration, register
-from atlas.shape.scheme import Status
-from atlas.stages import Stage, quiet
 from atlas.store import Atlas, Settings
 
 # All modes of thousands of subjects would be larger than the subjects; these hold what matters.

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from atlas.components.blocks import Block, Group, parts
+from atlas.landmarks.scheme import LandmarkScheme
 from atlas.large.in_turn import in_turn
 from atlas.large.landmark_file import DiskGroup, LandmarkFile, blocks
 from atlas.large.memory import BLOCK_SHARE, LEAST_BYTES, PROGRAM_BYTES, Budget, subject_bytes
 from atlas.large.workers import Workers, WorkersError, check_main_guard, read_and_work
-from atlas.shape.group import Block, Group, parts
-from atlas.shape.scheme import LandmarkScheme
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -17,13 +17,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from atlas.curves.natural_splines import NaturalSpline
+from atlas.curves.polylines import points_along
 from atlas.data.subject import ROOT_KEYS, Subject
 from atlas.errors import AtlasError
-from atlas.files import UnfinishedError, write_file
-from atlas.shape.curves import points_along
-from atlas.shape.fitted import FittedRoot, FittedSubject, FittedTube
-from atlas.shape.natural_splines import NaturalSpline
-from atlas.shape.scheme import LandmarkScheme, block_name
+from atlas.landmarks.fitted_subject import FittedRoot, FittedSubject, FittedTube
+from atlas.landmarks.scheme import LandmarkScheme, block_name
+from atlas.output.files import UnfinishedError, write_file
 
 # What stands for a structure that a subject does not have.
 NOTHING = np.empty(0)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from atlas.components.blocks import Block, parts
 from atlas.errors import AtlasError
-from atlas.files import hdf5_file, new_file
-from atlas.hdf5_fields import FieldError, opened
+from atlas.hdf5.fields import FieldError, opened
+from atlas.landmarks.placing import LandmarkSet
+from atlas.landmarks.scheme import LandmarkScheme, Status
 from atlas.large.memory import Budget
-from atlas.shape.group import Block, parts
-from atlas.shape.landmarks import LandmarkSet
-from atlas.shape.scheme import LandmarkScheme, Status
+from atlas.output.files import hdf5_file, new_file
 from atlas.store_checks import check_landmarks
 
 if TYPE_CHECKING:

@@ -14,19 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
+from atlas.checks import Profile, subject_findings
 from atlas.data.dataset import refuse_errors
 from atlas.data.subject import Finding, Severity
+from atlas.landmarks.bridging import HiddenError, combined_roughness, subject_hidden_error
+from atlas.landmarks.fitting_curves import FittedSubject, fit_subject, subject_anatomy
+from atlas.landmarks.placing import Extent, LandmarkSet, place_subject, scheme_with_extents
+from atlas.landmarks.scheme import Anatomy, LandmarkScheme
 from atlas.large.kept_fits import KeptFits
 from atlas.large.landmark_file import LandmarkFile, new_landmark_file
 from atlas.large.subject_folders import FolderListing, SubjectFolder
 from atlas.large.workers import Workers
-from atlas.shape.bridging import HiddenError, combined_roughness, subject_hidden_error
-from atlas.shape.field_of_view import FieldOfView, field_of_view
-from atlas.shape.fitting import FittedSubject, fit_subject, subject_anatomy
-from atlas.shape.landmarks import Extent, LandmarkSet, place_subject, scheme_with_extents
-from atlas.shape.plausibility import Profile, subject_findings
-from atlas.shape.scheme import Anatomy, LandmarkScheme
-from atlas.stages import Stage, quiet
+from atlas.model.field_of_view import FieldOfView, field_of_view
+from atlas.progress import Stage, quiet
 from atlas.threads import one_thread
 
 # Subjects a task: some tenths of a second, so that neither waiting nor starting counts.

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from atlas.errors import AtlasError
-from atlas.shape.scheme import LandmarkScheme
+from atlas.landmarks.scheme import LandmarkScheme
 
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 SIZE = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kmgt]?)i?b?\s*", re.IGNORECASE)

@@ -13,12 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from atlas.components.blocks import Group, parts
 from atlas.large.in_turn import in_turn
 from atlas.large.landmark_file import DiskGroup, LandmarkFile, blocks
 from atlas.large.memory import LEAST_BYTES, Budget
 from atlas.large.workers import UNGUARDED, Workers, WorkersError, check_main_guard, read_and_work
 from atlas.pools import worker_pool
-from atlas.shape.group import Group, parts
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future

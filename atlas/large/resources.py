@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from atlas.landmarks.scheme import LandmarkScheme
 from atlas.large.cluster import cluster
 from atlas.large.memory import LEAST_BYTES, Budget, TooLittleMemoryError, least_for
 from atlas.large.processes import processes
 from atlas.large.workers import Alone, Workers, WorkersError
-from atlas.shape.scheme import LandmarkScheme
 
 
 @dataclass(frozen=True, slots=True)

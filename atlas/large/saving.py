@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas.components.blocks import Block, Group
 from atlas.exchange.interchange import write_models
-from atlas.files import hdf5_file, new_file
-from atlas.hdf5_fields import seal
+from atlas.hdf5.fields import seal
 from atlas.large.landmark_file import DiskGroup
-from atlas.shape.group import Block, Group
-from atlas.shape.model import ShapeModel
-from atlas.shape.registration import Registration
+from atlas.model.shape_model import ShapeModel
+from atlas.output.files import hdf5_file, new_file
+from atlas.procrustes.generalised import Registration
 from atlas.store import (
     ALIGNMENT_FACTS,
     Atlas,

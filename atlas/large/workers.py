@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from multiprocessing import current_process
 from typing import Any, Protocol, TypeVar
 
+from atlas.components.blocks import Block, Group
 from atlas.errors import AtlasError
 from atlas.large.landmark_file import DiskGroup, LandmarkFile
 from atlas.large.memory import Budget
-from atlas.shape.group import Block, Group
 from atlas.surroundings import main_is_guarded
 
 Item = TypeVar("Item")

@@ -9,12 +9,12 @@ import numpy as np
 
 from atlas.arrays import read_only
 from atlas.errors import AtlasError
+from atlas.landmarks.scheme import LandmarkScheme, Status
+from atlas.model.fitting import fit_shape_model
+from atlas.model.leave_one_out import Holdout, given_mask, leave_one_out
+from atlas.model.shape_model import ShapeModel
 from atlas.prediction.roots import root_radii
-from atlas.shape.alignment import Alignment
-from atlas.shape.estimation import fit_shape_model
-from atlas.shape.holdout import Holdout, given_mask, leave_one_out
-from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import LandmarkScheme, Status
+from atlas.procrustes.alignment import Alignment
 
 LEVELS = (0.5, 0.8, 0.95)
 # What leave-one-out chooses from: how many modes speak, and how far what is seen may lie from

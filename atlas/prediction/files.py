@@ -8,18 +8,18 @@ from typing import Any
 
 from atlas.data.subject import ROOT_KEYS, RootKey
 from atlas.exchange.marker_files import write_markers
-from atlas.files import write_file
-from atlas.json_text import json_text
+from atlas.landmarks.scheme import block_name
 from atlas.mesh.formats import write_surfaces
-from atlas.mesh.mesh_layout import mesh_layout
-from atlas.mesh.surfaces import surfaces
-from atlas.plain_text import csv_text
+from atlas.mesh.surfaces.layout import mesh_layout
+from atlas.mesh.surfaces.named_surfaces import surfaces
+from atlas.output.files import write_file
+from atlas.output.results import Claim, claim_folder, new_folder
 from atlas.prediction.calibration import LEVELS, Predictor
 from atlas.prediction.predicting import Prediction
 from atlas.prediction.roots import root_measures
-from atlas.results import Claim, claim_folder, new_folder
-from atlas.shape.scheme import block_name
 from atlas.store import Atlas
+from atlas.text.json_text import json_text
+from atlas.text.plain_text import csv_text
 
 NOTICE = "predicted from a statistical atlas, not imaged"
 STL_NOTICE = "predicted, not imaged; see intervals.csv"

@@ -11,12 +11,12 @@ import numpy as np
 from atlas.arrays import read_only
 from atlas.data.dataset import Dataset
 from atlas.data.subject import Subject
+from atlas.landmarks.placing import place_landmarks
+from atlas.landmarks.scheme import Anatomy, Status
+from atlas.model.leave_one_out import given_mask, visible
+from atlas.model.shape_model import ShapeModel
 from atlas.prediction.calibration import PredictionError, Predictor, posterior_of
-from atlas.shape.alignment import Alignment, align_onto
-from atlas.shape.holdout import given_mask, visible
-from atlas.shape.landmarks import place_landmarks
-from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import Anatomy, Status
+from atlas.procrustes.alignment import Alignment, align_onto
 
 
 @dataclass(frozen=True, slots=True, eq=False)

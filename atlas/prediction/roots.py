@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from atlas.data.subject import ROOT_KEYS
-from atlas.shape.holdout import Holdout
-from atlas.shape.scheme import LandmarkScheme, block_name
+from atlas.landmarks.scheme import LandmarkScheme, block_name
+from atlas.model.leave_one_out import Holdout
 
 
 def root_measures(points: np.ndarray, scheme: LandmarkScheme) -> np.ndarray:

@@ -17,18 +17,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from atlas.files import OutputError, UnfinishedError, write_file
-from atlas.json_text import json_text
 from atlas.large.workers import check_main_guard
 from atlas.mesh.formats.writing import known_formats
+from atlas.output.files import OutputError, UnfinishedError, write_file
+from atlas.output.results import LIST, Claim, claim_folder, growing_folder, move_into, write_list
 from atlas.pools import worker_pool
-from atlas.results import LIST, Claim, claim_folder, growing_folder, move_into, write_list
 from atlas.sampling.drawing import Plan
 from atlas.sampling.making import CohortOptions, Maker, notice_of
 from atlas.sampling.recipe import Recipe, fingerprint
 from atlas.sampling.record_files import RECORDS, RecordFiles
 from atlas.sampling.summary import write_summary
 from atlas.store import Atlas, load_atlas
+from atlas.text.json_text import json_text
 
 COMMAND = "sample"
 PLAN = "plan.json"
@@ -63,7 +63,7 @@ def write_cohort(
         ``README.md`` and ``plan.json``.
     options : CohortOptions, optional
     force : bool
-        As :func:`atlas.results.claim_folder` takes it.
+        As :func:`atlas.output.results.claim_folder` takes it.
     progress : callable
         Called with how many samples are there, and of how many.
 

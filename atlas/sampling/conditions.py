@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from atlas.model.shape_model import ShapeModel, mode_signs, weighted_modes
 from atlas.sampling.designs import SamplingError
-from atlas.shape.model import ShapeModel, mode_signs, weighted_modes
 
 
 def vary_structure(

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from atlas.arrays import read_only
+from atlas.model.shape_model import ShapeModel
 from atlas.sampling.designs import NOISE, POSE, Design, SamplingError
 from atlas.sampling.populations import check_method, draw_scores
 from atlas.sampling.poses import PoseLimits, placed
 from atlas.sampling.restrictions import Restriction
-from atlas.shape.model import ShapeModel
 
 INVALID = ("redraw", "repair", "keep")
 MAX_ATTEMPTS = 1000

@@ -16,8 +16,8 @@ from scipy import stats
 
 from atlas.arrays import read_only
 from atlas.data.subject import LEVELS, SIDES
+from atlas.model.shape_model import ShapeModel
 from atlas.sampling.designs import SamplingError
-from atlas.shape.model import ShapeModel
 
 # Names a measure: (level, side, name), as the tables have it.
 MeasureKey = tuple[str, str, str]

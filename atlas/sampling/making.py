@@ -11,16 +11,16 @@ from scipy.spatial.transform import Rotation
 
 from atlas.data.subject import ROOT_KEYS, RootKey
 from atlas.exchange.marker_files import write_markers
+from atlas.landmarks.scheme import Anatomy, Status, block_name
 from atlas.mesh.formats import write_meshes
-from atlas.mesh.mesh_layout import EDGE_MM, MeshLayout, mesh_layout
-from atlas.mesh.repair import repair
-from atlas.mesh.surfaces import surfaces
+from atlas.mesh.surfaces.layout import EDGE_MM, MeshLayout, mesh_layout
+from atlas.mesh.surfaces.named_surfaces import surfaces
+from atlas.mesh.validity.repair import repair
 from atlas.sampling.designs import SamplingError
 from atlas.sampling.drawing import LIMITS, Plan
 from atlas.sampling.recipe import MeasureFunction, Recipe, measure_function
 from atlas.sampling.record_files import RecordFiles
 from atlas.sampling.records import Record, sample_id
-from atlas.shape.scheme import Anatomy, Status, block_name
 from atlas.store import Atlas, load_atlas
 
 NOTICE = "synthetic: drawn from a statistical atlas, not imaged"

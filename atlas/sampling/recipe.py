@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from atlas.mesh.rules import RULES
-from atlas.mesh.validity import check_many
+from atlas.landmarks.scheme import Anatomy, LandmarkScheme
+from atlas.mesh.validity.rules import RULES
+from atlas.mesh.validity.validity import check_many
+from atlas.model.shape_model import ShapeModel
 from atlas.registered import registered
 from atlas.sampling.conditions import condition_on_covariates, vary_structure
 from atlas.sampling.designs import Design, SamplingError
@@ -21,8 +23,6 @@ from atlas.sampling.drawing import Plan
 from atlas.sampling.given import MeasureKey, condition_on_measures, parse_given
 from atlas.sampling.poses import PoseLimits
 from atlas.sampling.restrictions import Restriction
-from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import Anatomy, LandmarkScheme
 from atlas.store import Atlas
 
 # Measures of an anatomy stand in `analysis`, which stands on this package: they register there.
@@ -183,8 +183,8 @@ def _only_of(
 
 def symmetric_model(atlas: Atlas) -> ShapeModel:
     """The model of what left and right share, without directional or fluctuating asymmetry."""
-    from atlas.shape.estimation import fit_shape_model
-    from atlas.shape.symmetry import decompose
+    from atlas.model.fitting import fit_shape_model
+    from atlas.model.symmetry import decompose
 
     return fit_shape_model(decompose(atlas.alignment).alignment)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from atlas.results import move_into
+from atlas.output.results import move_into
 from atlas.sampling.records import Record, sample_id
 
 RECORDS = "records"

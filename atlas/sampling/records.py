@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from atlas.json_values import JsonError, parse_json, value_as
-from atlas.plain_text import csv_text
 from atlas.sampling.designs import SamplingError
 from atlas.sampling.drawing import LIMITS, Plan
+from atlas.text.json_values import JsonError, parse_json, value_as
+from atlas.text.plain_text import csv_text
 
 CONFIDENCE = 0.95
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from atlas.files import write_file
-from atlas.plain_text import csv_text, escape_markdown
+from atlas.output.files import write_file
 from atlas.sampling.drawing import Plan
 from atlas.sampling.records import Record, acceptance_rows, samples_csv, shift_rows
 from atlas.store import Atlas
+from atlas.text.plain_text import csv_text, escape_markdown
 
 COLUMNS = {
     "samples.csv": {

@@ -16,11 +16,11 @@ from serving import (
     squared_distances,
 )
 
-from atlas.shape.alignment import Alignment, align
-from atlas.shape.estimation import fit_shape_model
-from atlas.shape.landmarks import LandmarkSet
-from atlas.shape.model import ShapeModel
-from atlas.shape.scheme import LandmarkScheme
+from atlas.landmarks.placing import LandmarkSet
+from atlas.landmarks.scheme import LandmarkScheme
+from atlas.model.fitting import fit_shape_model
+from atlas.model.shape_model import ShapeModel
+from atlas.procrustes.alignment import Alignment, align
 
 HOLDS = "variance_held" in inspect.signature(fit_shape_model).parameters
 NOTES = {

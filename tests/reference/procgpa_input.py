@@ -13,8 +13,8 @@ import numpy as np
 import specimens
 from scipy.spatial.transform import Rotation
 
-from atlas.shape.landmarks import place_landmarks
-from atlas.shape.scheme import LandmarkScheme
+from atlas.landmarks.placing import place_landmarks
+from atlas.landmarks.scheme import LandmarkScheme
 
 SCHEME = LandmarkScheme.standard(root=2, dura=(2, 6), cord=(2, 6))
 POSE_DEGREES, POSE_MM = 40.0, 60.0

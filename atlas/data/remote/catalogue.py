@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from atlas.data.layout import SUBJECT, subject_id
-from atlas.data.remote.patience import FetchError
+from atlas.data.remote.retry import FetchError
 
 CITE = (
     "Liu J, Zhang W, Zhou Y, Xu L, Chu Y-H, Jia F. An open-access lumbosacral spine MRI dataset "

@@ -9,14 +9,14 @@ from io import FileIO
 from pathlib import Path
 
 from atlas.data.figshare import RemoteFile, Reply, open_reply
-from atlas.data.remote.patience import (
+from atlas.data.remote.retry import (
     FetchError,
     Headway,
     Patience,
     RangeError,
     TransientError,
 )
-from atlas.files import OutputError
+from atlas.output.files import OutputError
 
 # Name of what is transferred, bytes done, bytes in all.
 Progress = Callable[[str, int, int], None]

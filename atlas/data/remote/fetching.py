@@ -18,6 +18,7 @@ from atlas.data.layout import IN_PROGRESS
 from atlas.data.remote.catalogue import Published, published, wanted_subjects
 from atlas.data.remote.downloads import Progress, download, part_name, silent
 from atlas.data.remote.extraction import ArchiveError, Limits, Written, extract
+from atlas.data.remote.install import check_free, install, refuse_foreign, remove_if_empty
 from atlas.data.remote.manifest import (
     MANIFEST,
     Record,
@@ -29,11 +30,10 @@ from atlas.data.remote.manifest import (
     units_of,
     write_manifest,
 )
-from atlas.data.remote.patience import FetchError, Patience, RangeError
-from atlas.data.remote.placing import check_free, install, refuse_foreign, remove_if_empty
+from atlas.data.remote.members import check_found, members, selected
 from atlas.data.remote.remote_zip import RangeFile
-from atlas.data.remote.selection import check_found, members, selected
-from atlas.files import TEMPORARY, OutputError, UnfinishedError
+from atlas.data.remote.retry import FetchError, Patience, RangeError
+from atlas.output.files import TEMPORARY, OutputError, UnfinishedError
 
 # An archive up to this size is fetched whole, and so checked by its MD5, even for a part of it.
 SMALL_BYTES = 64 << 20

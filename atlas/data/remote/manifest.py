@@ -17,7 +17,7 @@ from atlas.data.figshare import Article, RemoteFile
 from atlas.data.remote.catalogue import CITE
 from atlas.data.remote.extraction import Written
 from atlas.errors import AtlasError
-from atlas.files import write_file
+from atlas.output.files import write_file
 
 MANIFEST = "fetched.json"
 PIECE_BYTES = 1 << 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from atlas.data.figshare import RemoteFile, open_reply
 from atlas.data.remote.downloads import Progress, silent
-from atlas.data.remote.patience import Headway, Patience, RangeError, TransientError
+from atlas.data.remote.retry import Headway, Patience, RangeError, TransientError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

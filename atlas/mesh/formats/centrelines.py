@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from atlas.curves.polylines import arc_length
 from atlas.data.subject import ROOT_KEYS, RootKey
-from atlas.files import write_file
+from atlas.landmarks.scheme import Anatomy, Status, block_name
 from atlas.mesh.formats.statements import MeshFileError, statements
-from atlas.mesh.radii import ROOT_RADIUS_MM, RadiusOption, radii_by_level
-from atlas.plain_text import csv_text
-from atlas.shape.curves import arc_length
-from atlas.shape.scheme import Anatomy, Status, block_name
+from atlas.mesh.surfaces.radii import ROOT_RADIUS_MM, RadiusOption, radii_by_level
+from atlas.output.files import write_file
+from atlas.text.plain_text import csv_text
 
 # Radii (n,) mm of a root at shares (n,) of its length, 0 where it begins, 1 at its ganglion.
 RadiusFunction = Callable[[RootKey, np.ndarray], np.ndarray]
@@ -62,8 +62,8 @@ def write_centrelines_csv(
     path : path
         Replaced only once the new file is complete.
     root_radius_mm : float, mapping of level to float or (float, float), or function
-        Assumed.  As in :func:`atlas.mesh.surfaces.surfaces`, or a function of root and share of
-        its length that gives radii in mm.
+        Assumed.  As in :func:`atlas.mesh.surfaces.named_surfaces.surfaces`, or a function of root
+        and share of its length that gives radii in mm.
     notice : str
         Stands in every row.
 

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from atlas.files import write_file
 from atlas.mesh.formats.colours import colour_of, linear
 from atlas.mesh.formats.statements import AXES, FRAME, UNIT, MeshFileError
-from atlas.mesh.surfaces import Mesh
+from atlas.mesh.surfaces.named_surfaces import Mesh
+from atlas.output.files import write_file
 
 # Name of a target -> structure -> displacement (V, 3) mm at weight 1.
 MorphTargets = Mapping[str, Mapping[str, np.ndarray]]

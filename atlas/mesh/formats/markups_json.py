@@ -12,9 +12,9 @@ import numpy as np
 import orjson
 
 from atlas.data.markups import format_markups
-from atlas.files import write_file
+from atlas.landmarks.scheme import Anatomy, Status, block_name
 from atlas.mesh.formats.statements import file_stem
-from atlas.shape.scheme import Anatomy, Status, block_name
+from atlas.output.files import write_file
 
 SUFFIX = ".mrk.json"
 WORDS = {

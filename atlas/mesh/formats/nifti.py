@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from atlas.data.subject import LEVELS, ROOT_KEYS
-from atlas.files import write_file
+from atlas.landmarks.scheme import block_name
 from atlas.mesh.formats.statements import MeshFileError
 from atlas.mesh.formats.voxels import Grid, filled
-from atlas.mesh.surfaces import Mesh
-from atlas.shape.scheme import block_name
+from atlas.mesh.surfaces.named_surfaces import Mesh
+from atlas.output.files import write_file
 
 VOXEL_MM = 0.3
 LEAST_VOXEL_MM, MOST_VOXEL_MM = 0.001, 100.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from atlas.files import write_file
 from atlas.mesh.formats.colours import colour_of
 from atlas.mesh.formats.statements import file_stem, statements
-from atlas.mesh.surfaces import Mesh
+from atlas.mesh.surfaces.named_surfaces import Mesh
+from atlas.output.files import write_file
 
 
 def write_obj(

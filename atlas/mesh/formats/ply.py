@@ -12,9 +12,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from atlas.files import write_file
 from atlas.mesh.formats.statements import MeshFileError, statements
-from atlas.mesh.surfaces import Mesh
+from atlas.mesh.surfaces.named_surfaces import Mesh
+from atlas.output.files import write_file
 
 NOTHING: Mapping[str, np.ndarray] = MappingProxyType({})
 _PLACE = ("x", "y", "z")

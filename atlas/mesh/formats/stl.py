@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from atlas.files import write_file
 from atlas.mesh.formats.statements import file_stem
-from atlas.mesh.surfaces import Mesh
+from atlas.mesh.surfaces.named_surfaces import Mesh
+from atlas.output.files import write_file
 
 # 3D Slicer reads the frame of an STL from SPACE= in its header.
 _STL_FRAME = "LPS mm SPACE=LPS "

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas.mesh.surfaces import Mesh
+from atlas.mesh.surfaces.named_surfaces import Mesh
 
 VOLUME_TOLERANCE = 0.005
 # Smaller voxels along an edge of one, where its covered share is asked for.

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from atlas.files import write_file
 from atlas.mesh.formats.ply import NOTHING
 from atlas.mesh.formats.statements import MeshFileError, statements
-from atlas.mesh.surfaces import Mesh
+from atlas.mesh.surfaces.named_surfaces import Mesh
+from atlas.output.files import write_file
 
 _TYPES = {"f4": "Float32", "f8": "Float64", "i4": "Int32", "i8": "Int64", "u1": "UInt8"}
 _TETRAHEDRON = 10

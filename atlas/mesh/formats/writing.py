@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from atlas.landmarks.scheme import Anatomy
 from atlas.mesh.formats.centrelines import write_centrelines_csv, write_swc
 from atlas.mesh.formats.colours import colour_of
 from atlas.mesh.formats.glb import MorphTargets, write_glb
@@ -18,9 +19,8 @@ from atlas.mesh.formats.ply import write_ply
 from atlas.mesh.formats.statements import MeshFileError, file_stem
 from atlas.mesh.formats.stl import STL_NOTICE_BYTES, write_surfaces
 from atlas.mesh.formats.vtk import write_vtp
-from atlas.mesh.radii import ROOT_RADIUS_MM, RadiusOption
-from atlas.mesh.surfaces import Mesh
-from atlas.shape.scheme import Anatomy
+from atlas.mesh.surfaces.named_surfaces import Mesh
+from atlas.mesh.surfaces.radii import ROOT_RADIUS_MM, RadiusOption
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,251 @@
+"""The stack of slices: missing, between the others, twice, copied."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from atlas.checks.profile import Profile, Sections, nearest
+from atlas.data.subject import Finding, Severity
+
+# Of a slice.  Contours are planar and evenly spaced to 0.002 mm in sub-03 of Liu et al. 2024 and in
+# warped copies of it; a tenth (0.2 mm) is far from that and from the next slice.
+OFF_SLICE = 0.1
+# A contour's middle or radius off those of the slices beside it: more than any is off
+# between its neighbours in the same subjects.
+UNLIKE_MM = 0.8
+# Two contours are one drawn twice if no point differs by more, mm.
+COPIED_MM = 1e-3
+# Of neighbouring contours: where more are alike, the stack is a formula and not an annotation.
+COPIED_SHARE = 0.2
+
+
+def slice_findings(profile: Profile, excused: Collection[str] = ()) -> list[Finding]:
+    """What is wrong with the order of slices of the dura and the cord.
+
+    Parameters
+    ----------
+    profile : Profile
+    excused : collection of str
+        Places another finding accounts for.
+
+    Returns
+    -------
+    list of Finding
+        ``doubled-contour`` (errors); ``contour-off-slice`` (warnings; errors of contours unlike
+        the two slices between which they stand); ``missing-slice``, ``copied-contour``,
+        ``stacks-off-grid`` (warnings).
+    """
+    findings = []
+    for stack in profile.stacks:
+        used = stack.without(excused)
+        if len(used) >= 4:
+            findings += _grid_findings(profile, stack, used)
+            findings += _copied(profile, stack)
+    return findings + _between_stacks(profile)
+
+
+def slice_grid(heights: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+    """Number of each contour's slice, and how far it stands from it.
+
+    Parameters
+    ----------
+    heights : (n,) float
+    spacing : float
+        mm
+
+    Returns
+    -------
+    slices : (n,) int
+        From the top down.
+    offsets : (n,) float
+        mm
+    """
+    steps = (heights.max() - heights) / spacing
+    # The phase that most contours share; then the spacing that fits these.
+    best = int(_distance_of_half(steps - np.floor(steps)).argmin())
+    slices = np.round(steps - steps[best])
+    near = np.abs(steps - steps[best] - slices) < OFF_SLICE
+    slope, start = np.polyfit(slices[near], heights[near], 1) if near.sum() > 2 else (-spacing, 0.0)
+    if near.sum() <= 2:
+        start = heights[best]
+    slices = np.round((heights - start) / slope)
+    return (slices - slices.min()).astype(int), heights - (start + slope * slices)
+
+
+def _distance_of_half(phases: np.ndarray) -> np.ndarray:
+    """Distance (n,) within which half of the phases, 0 to 1, lie about each of them, round 1.
+
+    Of the windows of half of the phases in order that hold one, that which reaches least far on
+    either side: the longer its arm before, the shorter that after, so it is found by bisection.
+    """
+    n = len(phases)
+    order = np.argsort(phases, kind="stable")
+    ring = np.concatenate([phases[order] - 1, phases[order], phases[order] + 1])
+    at, more = np.arange(n, 2 * n), n // 2
+    low, high = np.zeros(n, dtype=int), np.full(n, more)
+    # The least number before, so that the arm before is as long as that after.
+    while (low < high).any():
+        middle = (low + high) // 2
+        longer = ring[at] - ring[at - middle] >= ring[at + more - middle] - ring[at]
+        low, high = np.where(longer, low, middle + 1), np.where(longer, middle, high)
+    reach = np.full(n, np.inf)
+    for before in (low, np.maximum(low - 1, 0)):
+        arms = np.maximum(ring[at] - ring[at - before], ring[at + more - before] - ring[at])
+        reach = np.minimum(reach, arms)
+    found = np.empty(n)
+    found[order] = reach
+    return found
+
+
+def slices_beyond_doubt(
+    heights: np.ndarray, spacing: float, others: Sequence[np.ndarray]
+) -> list[np.ndarray | None]:
+    """Slices of heights that stand so near a grid that :func:`slice_grid` finds none off it.
+
+    Parameters
+    ----------
+    heights : (n,) float
+        That make the grid.
+    spacing : float
+        mm
+    others : sequence of (m_i,) float
+        Each judged together with ``heights``.
+
+    Returns
+    -------
+    list of (m_i,) int or None
+        From the top down; None where there is doubt.
+
+    Notes
+    -----
+    A least-squares line through n heights within e of a grid stays within ``e sqrt(n)`` of it.
+    """
+    if spacing == 0:
+        return [None] * len(others)
+    slices, _ = slice_grid(heights, spacing)
+    top = float(np.median(heights + spacing * slices))
+    found: list[np.ndarray | None] = []
+    for other in others:
+        own = np.round((top - other) / spacing)
+        levelled = np.r_[heights + spacing * slices, other + spacing * own]
+        sure = np.ptp(levelled) < OFF_SLICE * spacing / (1 + np.sqrt(len(levelled)))
+        found.append(own.astype(int) if sure else None)
+    return found
+
+
+def _grid_findings(profile: Profile, stack: Sections, used: np.ndarray) -> list[Finding]:
+    spacing = stack.spacing_mm
+    slices, offsets = slice_grid(stack.heights[used], spacing)
+    off = np.abs(offsets) > OFF_SLICE * spacing
+    strangers = _strangers(stack, used, slices, off)
+    findings = [
+        profile.finding(
+            Severity.ERROR if strangers[j] else Severity.WARNING,
+            "contour-off-slice",
+            stack.place(used[j]),
+            f"expected contours {spacing:.2f} mm apart, got this one {abs(offsets[j]):.2f} mm "
+            f"{'above' if offsets[j] > 0 else 'below'} its slice; it was moved in height or is of "
+            "another subject: trace it again",
+        )
+        for j in np.flatnonzero(off)
+    ]
+    on = np.flatnonzero(~off)
+    # A contour that stands elsewhere, or is wrong otherwise, explains the slice it left empty.
+    others = np.delete(stack.heights, used[on]) if len(on) < len(stack.heights) else np.empty(0)
+    on = on[np.argsort(slices[on], kind="stable")]
+    for before, after in pairwise(on):
+        step = int(slices[after] - slices[before])
+        between = (others <= stack.heights[used[before]]) & (others >= stack.heights[used[after]])
+        if step == 0:
+            findings.append(_doubled(profile, stack, used[before], used[after]))
+        elif step > 1 and not between.any():
+            findings.append(_missing(profile, stack, used[before], used[after], step - 1))
+    return findings
+
+
+def _strangers(
+    stack: Sections, used: np.ndarray, slices: np.ndarray, off: np.ndarray
+) -> np.ndarray:
+    """Mask of contours off the grid between two traced slices, unlike both: of another place."""
+    on = np.flatnonzero(~off)
+    found = np.zeros(len(used), dtype=bool)
+    if len(on) < 2 or not off.any():
+        return found
+    on = on[np.argsort(stack.heights[used[on]])]
+    heights = stack.heights[used]
+    after = np.clip(np.searchsorted(heights[on], heights), 1, len(on) - 1)
+    below, above = on[after - 1], on[after]
+    between = off & (heights > heights[below]) & (heights < heights[above])
+    between &= slices[below] - slices[above] == 1
+    measures = np.column_stack([stack.centres, stack.radii])[used]
+    share = (heights - heights[below]) / np.where(between, heights[above] - heights[below], 1.0)
+    expected = measures[below] + share[:, None] * (measures[above] - measures[below])
+    away = measures - expected
+    unlike = np.hypot(away[:, 0], away[:, 1]) > UNLIKE_MM
+    return np.asarray(between & (unlike | (np.abs(away[:, 2]) > UNLIKE_MM)))
+
+
+def _doubled(profile: Profile, stack: Sections, i: int, j: int) -> Finding:
+    return profile.finding(
+        Severity.ERROR,
+        "doubled-contour",
+        stack.place(j),
+        f"expected one {stack.kind} contour a slice, got two at z "
+        f"{stack.native_z(i):.1f} mm; keep one",
+    )
+
+
+def _missing(profile: Profile, stack: Sections, i: int, j: int, count: int) -> Finding:
+    return profile.finding(
+        Severity.WARNING,
+        "missing-slice",
+        f"{stack.kind} between z {stack.native_z(i):.1f} and {stack.native_z(j):.1f} mm",
+        f"expected a contour every {stack.spacing_mm:.2f} mm, got {count} missing here; the gap is "
+        "bridged smoothly: trace it or accept the bridge",
+    )
+
+
+def _copied(profile: Profile, stack: Sections) -> list[Finding]:
+    pairs = [
+        i
+        for i in range(1, len(stack.outlines))
+        if len(stack.outlines[i]) == len(stack.outlines[i - 1])
+        and np.abs(stack.outlines[i] - stack.outlines[i - 1])[:, :2].max() <= COPIED_MM
+    ]
+    if len(pairs) > COPIED_SHARE * len(stack.outlines):
+        return []
+    return [
+        profile.finding(
+            Severity.WARNING,
+            "copied-contour",
+            stack.place(i),
+            "expected a contour traced in its own slice, got every point where the slice above has "
+            "it; it was copied and not adapted: trace it again",
+        )
+        for i in pairs
+    ]
+
+
+def _between_stacks(profile: Profile) -> list[Finding]:
+    """Cord contours that stand between the dura's slices: both are traced on the same images."""
+    dura, cord = profile.stacks
+    spacing = dura.spacing_mm
+    if spacing == 0 or len(cord.heights) < 4:
+        return []
+    apart = nearest(dura.heights, cord.heights)[1]
+    within = (cord.heights <= dura.heights.max()) & (cord.heights >= dura.heights.min())
+    if not within.any() or np.median(apart[within]) <= OFF_SLICE * spacing:
+        return []
+    return [
+        profile.finding(
+            Severity.WARNING,
+            "stacks-off-grid",
+            "cord",
+            f"expected cord and dura traced in the same slices, got cord contours "
+            f"{np.median(apart[within]):.2f} mm (median) from the nearest dura slice; the cord "
+            "belongs to another subject or image",
+        )
+    ]

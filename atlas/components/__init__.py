@@ -1,0 +1,1 @@
+"""A group as blocks of subjects, and what its matrices hold."""

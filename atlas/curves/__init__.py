@@ -1,0 +1,1 @@
+"""Curves and contours: pure functions over points, mm."""

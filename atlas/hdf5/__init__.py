@@ -1,0 +1,1 @@
+"""Reading of HDF5 files that anybody may have made."""

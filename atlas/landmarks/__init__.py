@@ -1,0 +1,1 @@
+"""A subject as fixed-length landmarks."""

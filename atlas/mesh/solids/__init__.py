@@ -1,0 +1,1 @@
+"""Watertight solids and tetrahedra of an anatomy."""

@@ -1,0 +1,1 @@
+"""Surfaces of an anatomy by name."""

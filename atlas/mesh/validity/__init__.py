@@ -1,0 +1,1 @@
+"""What an anatomy must keep, and its repair."""

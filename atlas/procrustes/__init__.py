@@ -1,0 +1,1 @@
+"""Procrustes superimposition of landmark sets."""

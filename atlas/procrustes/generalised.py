@@ -1,0 +1,219 @@
+"""Where the subjects of a group lie in its common frame: generalised Procrustes by passes.
+
+The points themselves are not kept: they follow from the landmarks and the motions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from atlas.components.blocks import Block, Group, total
+from atlas.components.principal import Factors
+from atlas.curves.transforms import is_mirrored
+from atlas.procrustes.canonical_frame import canonical_rotation, first_rotations
+from atlas.procrustes.handedness import refuse_wrong_handed
+from atlas.procrustes.missing_landmarks import complete
+from atlas.procrustes.mixing import Mixing
+from atlas.procrustes.similarity import AlignmentError, Choices, Motion, RoundSums, anchor_weights
+from atlas.procrustes.weights import landmark_weights
+
+ROTATIONS = ("full", "axial", "none")
+SCALINGS = ("none", "unit")
+# Generalised Procrustes converges linearly, by a factor of the order of the shape variance over
+# the size, and faster with mixing: some six rounds; the limit only stops what does not converge.
+MAXIMUM_ITERATIONS = 200
+# Earlier rounds from which the next mean is foreseen.
+DEPTH = 3
+# What the mean may still be off its place of rest, over its size.
+TOLERANCE = 1e-13
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registration:
+    """The motions that put a group into one frame, and the mean they give.
+
+    Parameters
+    ----------
+    mean : (L, 3) float
+        mm, in the canonical frame.
+    motion : Motion
+        Of each subject.
+    factors : Factors or None
+        What missing landmarks are expected from, weighted, in this frame; None where nothing is
+        missing.
+    weights : (L,) float
+        Of the landmarks in every inner product, of mean 1.
+    anchor, rotations, scaling, weighting : str
+        What was asked for.
+    size : float
+        Centroid size the subjects were brought to, mm; 1 where sizes are kept.
+    n_iterations : int
+    converged : bool
+        Whether the mean came to rest.
+    """
+
+    mean: np.ndarray
+    motion: Motion
+    factors: Factors | None
+    weights: np.ndarray
+    anchor: str
+    rotations: str
+    scaling: str
+    weighting: str
+    size: float
+    n_iterations: int
+    converged: bool
+
+    def aligned(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """Points (S, L, 3) of a block, NaN where missing, and with what is expected there."""
+        points = self.motion[block.where].moved(block.landmarks.points)
+        if self.factors is None:
+            return points, points
+        return points, self.factors.completed(points, block.present, self.weights)
+
+
+def register(
+    group: Group,
+    *,
+    anchor: str | None = None,
+    rotation: str = "full",
+    scale: str = "none",
+    weights: str = "landmark",
+) -> Registration:
+    """Put a group into one frame; parameters, errors and method of :func:`atlas.align`.
+
+    Parameters
+    ----------
+    group : Group
+    anchor, rotation, scale, weights
+        As in :func:`atlas.procrustes.alignment.align`.
+
+    Returns
+    -------
+    Registration
+    """
+    for name, value, known in (("rotation", rotation, ROTATIONS), ("scale", scale, SCALINGS)):
+        if value not in known:
+            raise AlignmentError(f"{name}: expected one of {known}, got {value!r}")
+    anchor = anchor or group.scheme.origin
+    held = anchor_weights(group.scheme, anchor)
+    refuse_lost_anchor(group, held, anchor)
+    choices = Choices(held, landmark_weights(group, weights), rotation, scale)
+    mean, size, rounds, converged = _rest(group, choices)
+    motion = onto(group, mean, choices, size)
+    refuse_wrong_handed(group)
+    factors = None
+    if not group.whole:
+        rest = complete(group, mean, motion, size, choices)
+        mean, motion, size, factors = rest.mean, rest.motion, rest.size, rest.factors
+        rounds, converged = rounds + rest.rounds, rest.converged
+    canonical = canonical_rotation(mean, group.scheme, rotation)
+    return Registration(
+        mean=mean @ canonical.T,
+        motion=motion.turned(canonical),
+        factors=factors and factors.turned(canonical),
+        weights=choices.weights,
+        anchor=anchor,
+        rotations=rotation,
+        scaling=scale,
+        weighting=weights,
+        size=size,
+        n_iterations=rounds,
+        converged=converged,
+    )
+
+
+def refuse_lost_anchor(
+    group: Group, held: np.ndarray, anchor: str, *, among_others: bool = False
+) -> None:
+    """Refuse subjects that have nothing of an anchor (L,).
+
+    Where a mean is to come from the group alone, and not from others, also landmarks that nobody
+    has.
+    """
+    if group.whole:
+        return
+    shares, counts = [], np.zeros(group.scheme.size)
+    for share, count in group.each(_has, held):
+        shares.append(share)
+        counts += count
+    lost = [i for i, w in zip(group.subject_ids, np.concatenate(shares), strict=True) if w == 0]
+    if lost:
+        raise AlignmentError(
+            f"anchor {anchor}: expected in every subject, missing in {', '.join(lost)}; choose "
+            "another anchor or leave them out"
+        )
+    nobody = np.flatnonzero(counts == 0)
+    if len(nobody) and not among_others:
+        names = group.scheme.names
+        raise AlignmentError(
+            f"expected every landmark in at least one subject, got none for {len(nobody)} "
+            f"({names[nobody[0]]} to {names[nobody[-1]]}); leave the structure out of the scheme"
+        )
+
+
+def _has(block: Block, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    present = block.present
+    return present.astype(float) @ held, present.sum(axis=0)
+
+
+def _rest(group: Group, choices: Choices) -> tuple[np.ndarray, float, int, bool]:
+    """Mean and motions by turns until the mean rests: mean, size, rounds, whether it rests."""
+    mean = _first_mean(group, choices)
+    change, left, rounds, size = np.nan, np.inf, 0, 1.0
+    mixing = Mixing(DEPTH)
+    while left > TOLERANCE and rounds < MAXIMUM_ITERATIONS:
+        sums: RoundSums = total(group.each(_round, mean, choices))
+        updated, size = sums.mean(), sums.factor
+        before, change = change, float(np.linalg.norm(updated - mean) / np.linalg.norm(updated))
+        # What is still to come is at most a geometric series.
+        rate = change / before if before > 0 else np.nan
+        left = min(change, change * rate / (1 - rate)) if rate < 1 else change
+        mean, rounds = mixing.next(mean, updated), rounds + 1
+    return mean, size, rounds, left <= TOLERANCE
+
+
+def _round(block: Block, mean: np.ndarray, choices: Choices) -> RoundSums:
+    pose = block.pose(choices.anchor, choices.weights)
+    return pose.round(mean, choices.rotation, choices.scale)
+
+
+def _first_mean(group: Group, choices: Choices) -> np.ndarray:
+    """The mean of subjects in their own axes, so that the pose they came in does not matter."""
+    sums: RoundSums = total(group.each(_begun, choices))
+    return sums.mean()
+
+
+def _begun(block: Block, choices: Choices) -> RoundSums:
+    marks = block.landmarks
+    turns = first_rotations(marks.points, marks.scheme, choices.rotation)
+    pose = block.pose(choices.anchor, choices.weights)
+    return pose.added(turns, np.zeros((len(turns), 3)), float(len(turns)))
+
+
+def onto(group: Group, mean: np.ndarray, choices: Choices, size: float) -> Motion:
+    """The motions onto a mean (L, 3); refuses mirror images by name."""
+    found = list(group.each(placed, mean, choices, size))
+    refuse_mirrored(group.subject_ids, np.concatenate([covariance for _, covariance in found]))
+    return Motion.joined([motion for motion, _ in found])
+
+
+def placed(
+    block: Block, mean: np.ndarray, choices: Choices, size: float
+) -> tuple[Motion, np.ndarray]:
+    """The motions of a block onto a mean, and its covariances with it."""
+    pose = block.pose(choices.anchor, choices.weights)
+    return pose.onto(mean, choices.rotation, choices.scale, size=size)
+
+
+def refuse_mirrored(subject_ids: tuple[str, ...], covariance: np.ndarray) -> None:
+    """Refuse subjects (S, 3, 3) that a reflection would fit better than any rotation."""
+    mirrored = is_mirrored(covariance)
+    if mirrored.any():
+        named = ", ".join(np.array(subject_ids)[mirrored])
+        raise AlignmentError(
+            f"{named}: expected a specimen of the same handedness as the others, got a mirror "
+            "image; check its left and right and the coordinate system of its files"
+        )

@@ -1,1 +1,0 @@
-"""From subjects to a distribution of shape."""

@@ -1,0 +1,1 @@
+"""Text of pages, JSON and messages."""

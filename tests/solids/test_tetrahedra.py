@@ -1,0 +1,135 @@
+"""Tetrahedra fill every region exactly, and a potential solved on them behaves as it must."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+
+import numpy as np
+import pytest
+import tube_shapes
+from scipy.sparse import coo_matrix
+from scipy.sparse.linalg import spsolve
+
+from atlas.mesh.solids.solids import solids
+from atlas.mesh.solids.tetrahedra import QUALITY_COLUMNS, TetrahedraError, tetrahedra
+
+CONDUCTIVITY = {"csf": 1.7, "cord": 0.3}
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return solids(tube_shapes.cylinders(), edge_mm=2.0)
+
+
+@pytest.fixture(scope="module")
+def filled(parts):
+    pytest.importorskip("tetgen")
+    return tetrahedra(parts)
+
+
+def stiffness(points, cells, sigma):
+    """P1 elements: K_ij = sigma V grad i . grad j, by a formula apart from the module's."""
+    jacobian = np.linalg.inv(np.concatenate([np.ones((len(cells), 4, 1)), points[cells]], axis=2))
+    gradient = jacobian[:, 1:, :].swapaxes(1, 2)
+    edges = points[cells[:, 1:]] - points[cells[:, :1]]
+    volume = np.linalg.det(edges) / 6
+    assert (volume > 0).all()
+    local = (sigma * volume)[:, None, None] * (gradient @ gradient.swapaxes(1, 2))
+    rows, columns = np.repeat(cells, 4, axis=1), np.tile(cells, (1, 4))
+    return coo_matrix((local.ravel(), (rows.ravel(), columns.ravel()))).tocsr()
+
+
+def test_every_region_is_filled_to_its_surface(parts, filled):
+    rows = {row["region"]: row for row in filled.quality(parts)}
+    assert set(rows) == {*parts, "all"}
+    assert max(abs(row["surface_error"]) for row in rows.values()) < 1e-9
+    assert all(set(row) == set(QUALITY_COLUMNS) for row in rows.values())
+
+
+def test_no_tetrahedron_is_inverted(filled):
+    assert (filled.volumes_mm3 > 0).all()
+
+
+def test_vertices_of_the_walls_stay(parts, filled):
+    walls = parts.walls.vertices
+    np.testing.assert_array_equal(filled.points[: len(walls)], walls)
+
+
+def test_faces_are_shared_by_two_at_most(filled):
+    cells = filled.tetrahedra
+    faces = np.sort(
+        np.concatenate([cells[:, k] for k in ([0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3])])
+    )
+    assert np.unique(faces, axis=0, return_counts=True)[1].max() == 2
+
+
+def test_a_regular_tetrahedron_has_the_best_shape():
+    from atlas.mesh.solids.tetrahedra import _dihedral_deg, _ratio
+
+    corners = np.array([[[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1.0]]])
+    low, high = _dihedral_deg(corners)
+    assert low[0] == pytest.approx(np.degrees(np.arccos(1 / 3)))
+    assert high[0] == pytest.approx(low[0])
+    assert _ratio(corners)[0] == pytest.approx(1)
+
+
+def test_a_potential_stays_within_its_bounds_and_what_flows_in_flows_out(filled):
+    names = filled.names
+    sigma = np.array([CONDUCTIVITY.get(names[k], 0.08) for k in filled.labels.tolist()])
+    points, cells = filled.points, filled.tetrahedra.astype(int)
+    matrix = stiffness(points, cells, sigma)
+    top = np.flatnonzero(np.isclose(points[:, 2], 0, atol=1e-9))
+    bottom = np.flatnonzero(np.isclose(points[:, 2], points[np.unique(cells)][:, 2].min()))
+    sac_end = np.flatnonzero(np.isclose(points[:, 2], -tube_shapes.HEIGHT))
+    fixed = np.concatenate([top, sac_end])
+    assert len(bottom) and len(top) > 20 and len(sac_end) > 20
+    value = np.zeros(len(points))
+    value[top] = 1
+    free = np.setdiff1d(np.unique(cells), fixed)
+    value[free] = spsolve(matrix[free][:, free], -(matrix[free] @ value))
+    assert np.isfinite(value).all()
+    assert value.min() > -1e-3
+    assert value.max() < 1 + 1e-3
+    current = matrix @ value
+    assert current[top].sum() == pytest.approx(-current[sac_end].sum(), rel=1e-8)
+    # Between the resistances of a sac of fluid alone and of cord alone.
+    plain = np.pi * 81 / tube_shapes.HEIGHT
+    assert 0.3 * plain < current[top].sum() < 1.7 * plain
+
+
+def test_a_largest_volume_is_kept_but_at_coarse_walls(parts, filled):
+    fine = tetrahedra(parts, largest_mm3=1.0)
+
+    def share_above(volumes):
+        return volumes[volumes > 1].sum() / volumes.sum()
+
+    assert share_above(filled.volumes_mm3) > 0.8
+    assert share_above(fine.volumes_mm3) < 0.1
+    assert len(fine.tetrahedra) > len(filled.tetrahedra)
+
+
+def test_two_runs_give_the_same_bytes(parts, filled):
+    again = tetrahedra(parts)
+    assert again.points.tobytes() == filled.points.tobytes()
+    assert again.tetrahedra.tobytes() == filled.tetrahedra.tobytes()
+
+
+def test_without_tetgen_the_extra_is_named(parts, monkeypatch):
+    real = builtins.__import__
+
+    def absent(name, *rest, **options):
+        if name == "tetgen":
+            raise ImportError(name)
+        return real(name, *rest, **options)
+
+    monkeypatch.delitem(sys.modules, "tetgen", raising=False)
+    monkeypatch.setattr(builtins, "__import__", absent)
+    with pytest.raises(TetrahedraError, match=r"pip install 'lumbosacral-atlas\[fem\]'"):
+        tetrahedra(parts)
+
+
+@pytest.mark.parametrize("options", [{"radius_edge": 1.0}, {"largest_mm3": 0}])
+def test_options_out_of_range_are_refused(parts, options):
+    with pytest.raises(TetrahedraError, match=r"expected at least 1\.2 and above 0 mm³"):
+        tetrahedra(parts, **options)
