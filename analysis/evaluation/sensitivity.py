@@ -46,8 +46,8 @@ def anchor_sensitivity(
         scaling and weights are kept.
     anchors : sequence of str
         As :func:`atlas.procrustes.alignment.align` takes them; that of the alignment comes last
-        where it is another.  Each with landmarks counted from either origin; from the conus there is no dura
-        apex.
+        where it is another.  Each with landmarks counted from either origin; from the conus there
+        is no dura apex.
 
     Returns
     -------

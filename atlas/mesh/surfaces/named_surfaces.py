@@ -130,8 +130,8 @@ def surfaces(
     layout : MeshLayout, optional
         Topology, and with it the meaning of vertex i: surfaces of one layout correspond vertex by
         vertex.  :func:`atlas.mesh.surfaces.layout.mesh_layout` makes one, normally of a model's
-        mean.  Without it each anatomy gets its own.  It fixes the sides of roots too: make it with the
-        radii it is used with.
+        mean.  Without it each anatomy gets its own.  It fixes the sides of roots too: make it with
+        the radii it is used with.
     root_radius_mm : float or mapping of level to float or (float, float)
         Assumed, never measured.  A mapping names every level the anatomy has roots of; a pair is
         the radius at the begin and at the ganglion.
