@@ -15,7 +15,6 @@ import numpy as np
 
 from atlas.landmarks.placing import LandmarkSet
 from atlas.landmarks.scheme import LandmarkScheme, Status
-from atlas.procrustes.similarity import Pose
 
 Outcome = TypeVar("Outcome")
 
@@ -34,22 +33,12 @@ class Block:
 
     landmarks: LandmarkSet
     where: slice
-    _poses: dict[bytes, Pose] = field(default_factory=dict, repr=False)
 
     @property
     def present(self) -> np.ndarray:
         """What is not missing, (S, L) bool."""
         present: np.ndarray = self.landmarks.status != Status.MISSING
         return present
-
-    def pose(self, anchor: np.ndarray, emphasis: np.ndarray) -> Pose:
-        """The subjects about their anchors; asked again, the same object."""
-        key = anchor.tobytes() + emphasis.tobytes()
-        if key not in self._poses:
-            self._poses.clear()
-            whole = bool(self.present.all())
-            self._poses[key] = Pose.of(self.landmarks.points, anchor, emphasis, whole=whole)
-        return self._poses[key]
 
 
 class Group(Protocol):

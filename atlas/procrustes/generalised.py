@@ -16,7 +16,14 @@ from atlas.procrustes.canonical_frame import canonical_rotation, first_rotations
 from atlas.procrustes.handedness import refuse_wrong_handed
 from atlas.procrustes.missing_landmarks import complete
 from atlas.procrustes.mixing import Mixing
-from atlas.procrustes.similarity import AlignmentError, Choices, Motion, RoundSums, anchor_weights
+from atlas.procrustes.similarity import (
+    AlignmentError,
+    Choices,
+    Motion,
+    Pose,
+    RoundSums,
+    anchor_weights,
+)
 from atlas.procrustes.weights import landmark_weights
 
 ROTATIONS = ("full", "axial", "none")
@@ -175,8 +182,14 @@ def _rest(group: Group, choices: Choices) -> tuple[np.ndarray, float, int, bool]
     return mean, size, rounds, left <= TOLERANCE
 
 
+def pose_of(block: Block, choices: Choices) -> Pose:
+    """The subjects of a block about their anchors."""
+    whole = bool(block.present.all())
+    return Pose.of(block.landmarks.points, choices.anchor, choices.weights, whole=whole)
+
+
 def _round(block: Block, mean: np.ndarray, choices: Choices) -> RoundSums:
-    pose = block.pose(choices.anchor, choices.weights)
+    pose = pose_of(block, choices)
     return pose.round(mean, choices.rotation, choices.scale)
 
 
@@ -189,7 +202,7 @@ def _first_mean(group: Group, choices: Choices) -> np.ndarray:
 def _begun(block: Block, choices: Choices) -> RoundSums:
     marks = block.landmarks
     turns = first_rotations(marks.points, marks.scheme, choices.rotation)
-    pose = block.pose(choices.anchor, choices.weights)
+    pose = pose_of(block, choices)
     return pose.added(turns, np.zeros((len(turns), 3)), float(len(turns)))
 
 
@@ -204,7 +217,7 @@ def placed(
     block: Block, mean: np.ndarray, choices: Choices, size: float
 ) -> tuple[Motion, np.ndarray]:
     """The motions of a block onto a mean, and its covariances with it."""
-    pose = block.pose(choices.anchor, choices.weights)
+    pose = pose_of(block, choices)
     return pose.onto(mean, choices.rotation, choices.scale, size=size)
 
 

@@ -73,6 +73,7 @@ def start_child(**pipes):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **pipes)
 
 
+@pytest.mark.slow
 def test_figures_have_the_same_bytes_in_either_process(
     atlas, dataset, drawn_here, started, monkeypatch, tmp_path
 ):
@@ -101,6 +102,7 @@ def test_what_is_shown_comes_through_a_pipe_as_it_is(atlas, dataset):
             np.testing.assert_array_equal(got[key], values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "child", ["raise SystemExit(3)", "print('what?')\nraise ValueError", "import os\nos.abort()"]
 )
@@ -112,6 +114,7 @@ def test_where_the_process_fails_figures_are_drawn_here(
     assert started[0].returncode != 0
 
 
+@pytest.mark.slow
 def test_a_process_that_cannot_be_started_is_done_without(
     atlas, dataset, drawn_here, started, monkeypatch, tmp_path
 ):
@@ -158,6 +161,7 @@ def test_a_process_whose_parent_is_gone_ends_by_itself(atlas, dataset):
     assert (asked.wait(timeout=60), answer) == (1, b"")
 
 
+@pytest.mark.slow
 def test_a_package_of_our_name_in_the_working_folder_is_not_taken(
     atlas, dataset, drawn_here, started, monkeypatch, tmp_path
 ):

@@ -12,6 +12,7 @@ DRAWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DRAWS)
 def test_the_interval_of_an_sd_holds_it(kind):
     draw, truth = DRAWS[kind]

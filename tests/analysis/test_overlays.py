@@ -132,6 +132,7 @@ def test_the_sheet_says_how_to_read_it_and_whose_it_is(person, image):
     assert len(figure.axes) == len(panels)
 
 
+@pytest.mark.slow
 def test_one_file_holds_everything_and_a_folder_a_sheet_an_image(fetched, out):
     assert write_overlay(fetched, "sub-01", out / "one.png", every=10) == []
     assert write_overlay(fetched / "markers", "sub-01", out / "sheets", every=10) == []
@@ -143,6 +144,7 @@ def test_one_file_holds_everything_and_a_folder_a_sheet_an_image(fetched, out):
     assert (out / "one.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_same_sheet_has_the_same_bytes(fetched, out):
     for name in ("a.png", "b.png"):
         write_overlay(fetched, "sub-01", out / name, slices=[15])
@@ -180,6 +182,7 @@ def test_a_place_that_cannot_be_written_is_said(fetched, out):
         write_overlay(fetched, "sub-01", out / "notes", every=30)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_the_real_contours_on_an_image_made_of_them(real_subject, tmp_path):
     affine = phantom_images.sub_03_affine()

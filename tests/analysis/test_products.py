@@ -167,6 +167,7 @@ def test_the_same_atlas_gives_the_same_bytes(atlas, dataset, folder, tmp_path):
     assert [p.read_bytes() for p in again] == [(folder / p.name).read_bytes() for p in again]
 
 
+@pytest.mark.slow
 def test_figures_are_written(atlas, dataset, tmp_path):
     names = [p.name for p in write_figures(atlas, dataset, tmp_path)]
     modes = ["mode1.png", "mode2.png", "mode3.png"]

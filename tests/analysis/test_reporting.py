@@ -108,6 +108,7 @@ def test_a_parameter_that_the_notebook_does_not_have_is_refused(tmp_path):
         run_notebook(bare, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "output",
     [

@@ -69,6 +69,7 @@ def test_at_least_25_kinds_are_looked_for():
     assert len(KINDS) >= 25
 
 
+@pytest.mark.slow
 def test_every_kind_states_what_it_draws_with_the_name_it_must_be_found_under(cohort):
     from atlas.checks.rules import MEANINGS
 
@@ -79,11 +80,13 @@ def test_every_kind_states_what_it_draws_with_the_name_it_must_be_found_under(co
         assert slip.amount
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_slip_in_the_built_in_cohort_is_found(cohort, kind):
     assert_found(kind, cohort, 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize("kind", SLIPS)
 def test_a_slip_in_sub_03_is_found(real_subject, kind):

@@ -18,6 +18,7 @@ def found(*subjects):
     return cohort_findings(tuple(Profile.of(s) for s in subjects))
 
 
+@pytest.mark.slow
 def test_chances_of_normal_rows_are_uniform():
     """The statement that makes the threshold a false alarm rate: exact at any n and k."""
     rng = np.random.default_rng(1)

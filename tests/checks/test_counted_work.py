@@ -68,6 +68,7 @@ def said_by(code: str, *arguments: str) -> list[str]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["in memory", "by passes"])
 def test_a_build_opens_every_marker_file_once(tmp_path, way):
     cohort = small_builds.write_cohort(tmp_path)

@@ -50,6 +50,7 @@ def with_contour(kind: str, i: int, change: far_slips.Change) -> tuple[Subject, 
 # --- contours ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dura", "cord"])
 @pytest.mark.parametrize("i", [0, 20, -1])
 @pytest.mark.parametrize(
@@ -172,6 +173,7 @@ def test_all_roots_along_the_sac_are_told_by_the_conus(mm):
     assert ("misplaced-file", "roots") in errors(replace(SOUND, roots=roots))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [RootKey(level, side) for level in LEVELS for side in SIDES])
 @pytest.mark.parametrize("shift", [(0, 40.0, 0), (0, -40.0, 0), (0, 0, 45.0), (0, 0, -45.0)])
 def test_one_ganglion_far_off_is_an_error_of_that_ganglion(key, shift):
@@ -192,6 +194,7 @@ def test_all_ganglia_far_below_their_roots_are_one_error():
     assert errors(replace(SOUND, ganglia=ganglia)) == [("misplaced-file", "ganglia")]
 
 
+@pytest.mark.slow
 def test_a_whole_subject_in_cm_beside_its_group_is_one_error(cohort):
     changed = mapped(cohort[3], np.eye(3) * 0.1)
     findings = find_implausible(Dataset("", (*cohort[:3], changed, *cohort[4:])))
@@ -203,6 +206,7 @@ def test_a_whole_subject_in_cm_beside_its_group_is_one_error(cohort):
 # --- turned people ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degrees", TURNS)
 def test_a_turned_person_has_the_findings_of_one_that_lies_straight(cohort, degrees):
     for subject in (SOUND, *cohort[:2]):
@@ -210,6 +214,7 @@ def test_a_turned_person_has_the_findings_of_one_that_lies_straight(cohort, degr
         assert [f.rule for f in found(far_slips.turned(subject, degrees))] == straight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degrees", TURNS)
 def test_a_swapped_side_is_found_at_any_turn(cohort, degrees):
     for subject, level in ((SOUND, "L2"), (cohort[0], "L5")):
@@ -221,6 +226,7 @@ def test_a_swapped_side_is_found_at_any_turn(cohort, degrees):
             assert errors(bad) == [("swapped-sides", f"{kind} {level}")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degrees", TURNS)
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_mirror_image_is_found_at_any_turn(cohort, degrees, axis):
@@ -254,6 +260,7 @@ def undetected(subjects, seed: int, draws: int) -> list[str]:
     return missed
 
 
+@pytest.mark.slow
 def test_far_slips_drawn_at_random_are_errors(cohort):
     missed = undetected((SOUND, *cohort), 11, 60)
     assert len(missed) <= 60 * (1 - LEAST_FOUND), missed
@@ -276,6 +283,7 @@ def test_no_turned_person_of_the_built_in_cohort_has_an_error(cohort):
             assert sorted({f.rule for f in bad} - {"inside-cord", "dural-exit"}) == straight
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize("degrees", TURNS)
 def test_sub_03_turned_has_no_error(real_subject, degrees):

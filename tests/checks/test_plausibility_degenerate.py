@@ -47,6 +47,7 @@ def degenerate(part: str, change) -> Subject:
     return replace(SOUND, dura=dura, cord=cord, roots=roots, ganglia=ganglia)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_cannot_be_is_a_finding(part, shape):
@@ -98,6 +99,7 @@ def long_root(n: int) -> Subject:
     return replace(SOUND, roots={**SOUND.roots, KEY: dense})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [many_contours, many_points, long_root])
 def test_time_does_not_grow_with_the_square_of_the_input(make):
     """Sixteen times the input, at most forty times the processor's time."""

@@ -29,6 +29,7 @@ def measured(stack):
     return centres, joined, joined.about(np.arange(len(centres)), centres)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OF_CONTOURS)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_measures_of_a_stack_are_those_of_its_contours(kind, seed):
@@ -44,6 +45,7 @@ def test_measures_of_a_stack_are_those_of_its_contours(kind, seed):
         np.testing.assert_allclose(regular.out_of_plane_mm(stack, joined), away, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OF_CONTOURS)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_turns_steadily_does_not_cross_itself(kind, seed):
@@ -53,6 +55,7 @@ def test_what_turns_steadily_does_not_cross_itself(kind, seed):
             assert not crossing_depths(np.asarray(outline, dtype=float)[None, :, :2]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OF_CONTOURS)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_no_fault_hides_among_contours_beyond_doubt(monkeypatch, kind, seed):

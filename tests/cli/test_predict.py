@@ -184,6 +184,7 @@ def test_half_widths_of_a_root_held_the_errors_of_those_left_out(atlas, predicto
     assert (predictor.root_radii > 0).all()
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_the_error_without_ornament(atlas, stranger, tmp_path):
     save_atlas(atlas, tmp_path / "model.h5")
     folder = specimens.write_subject(tmp_path / "markers", without_roots(stranger))
@@ -243,6 +244,7 @@ def test_intervals_of_cohorts_of_14_hold_what_they_say(shared_folder, tmp_path):
     assert np.mean([s[0.8] for s in shares]) == pytest.approx(0.8, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_subject_without_a_cord_is_predicted_from_its_sac_alone(atlas, stranger, tmp_path):
     save_atlas(atlas, tmp_path / "model.h5")
     bare = Subject(stranger.id, stranger.dura, (), roots={}, ganglia={})

@@ -37,6 +37,7 @@ def upright(landmarks):
     return replace(landmarks, points=align(landmarks).points)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("gaps", [False, True])
 def test_blocks_are_registered_as_the_whole_is(population, gappy, options, gaps):
@@ -52,6 +53,7 @@ def test_blocks_are_registered_as_the_whole_is(population, gappy, options, gaps)
         np.testing.assert_allclose(getattr(found.motion, name), expected, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gaps", [False, True])
 @pytest.mark.parametrize("room", [False, True])
 @pytest.mark.parametrize("held", [0.9, 0.99])
@@ -110,15 +112,6 @@ def test_rotations_of_a_round_are_one_call(population, monkeypatch):
     assert batches == [(40, 3, 3)] * (aligned.n_iterations + 1)
     # The others: the line of the mean's sac, and of subjects that a look leaves unclear.
     assert len(calls) - len(batches) <= 12
-
-
-def test_a_block_keeps_its_pose_and_makes_it_anew_for_other_weights(population):
-    block = MemoryGroup(population).block
-    anchor, weights = np.ones(block.landmarks.scheme.size), np.ones(block.landmarks.scheme.size)
-    anchor /= anchor.sum()
-    pose = block.pose(anchor, weights)
-    assert block.pose(anchor.copy(), weights) is pose
-    assert block.pose(anchor, 2 * weights) is not pose
 
 
 def test_outcomes_add_up_and_join_in_order():

@@ -11,7 +11,7 @@ from atlas.components.rank_selection import (
     worth_keeping,
 )
 
-DRAWS = 40
+DRAWS = 20
 
 
 def draw(n, p, factors, rng, spread=1.0):
@@ -34,6 +34,7 @@ def counted(data, coordinates=None):
     return beyond_noise(found, found.sum(), len(data), coordinates or data.shape[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "p"), [(40, 600), (100, 600), (100, 200), (300, 90)])
 @pytest.mark.parametrize("factors", [0, 1, 4, 9])
 def test_the_number_of_factors_beside_noise_is_found(n, p, factors):
@@ -52,6 +53,7 @@ def test_the_largest_component_of_noise_hardly_exceeds_the_edge(n, p):
     assert out <= 0.025 * 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [12, 14, 25, 40, 120])
 @pytest.mark.parametrize("length", [3.0, 10.0])
 def test_what_neighbours_share_is_not_taken_for_noise(n, length):

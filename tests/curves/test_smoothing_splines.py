@@ -41,6 +41,7 @@ def test_smoothing_keeps_straight_lines_exactly():
     np.testing.assert_allclose(smoothing_spline(t, y, noise_sd=0.3)(t), y, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_smoothing_is_the_minimiser_that_scipy_finds():
     rng = np.random.default_rng(2)
     t = np.sort(rng.uniform(0, 50, 40))

@@ -80,6 +80,7 @@ def median_angle(subject: Subject, level: str, side: str) -> float:
     return float(np.median(np.degrees(np.arctan2(offset[:, 0], offset[:, 1]))))
 
 
+@pytest.mark.slow
 def test_the_cohort_has_the_published_number_of_files_and_no_other(folder: Path) -> None:
     names = [p.name for p in folder.rglob("*.json") if p.parent.parent.name == "markers"]
     counts = {k: sum(k in n for n in names) for k in ("cord", "dura", "ganglions", "nerveroots")}
@@ -136,6 +137,7 @@ def test_known_statistics_of_the_real_cohort_hold(cohort: Dataset) -> None:
     assert (begins - conus[:, None]).std(axis=0, ddof=1) == pytest.approx(by_conus, abs=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_root_angles_have_the_published_mean_and_spread(tmp_path: Path, seed: int) -> None:
     dataset = read_dataset(write_surrogate_cohort(tmp_path / "c.zip", seed=seed))
@@ -159,6 +161,7 @@ def test_cord_lies_inside_the_dura_with_room(cohort: Dataset) -> None:
             assert min(signed_distance(dura, p) for p in cord) > 0.3
 
 
+@pytest.mark.slow
 def test_roots_lie_between_cord_and_dura_except_where_they_leave(cohort: Dataset) -> None:
     for subject in cohort.subjects:
         for (level, side), points in subject.roots.items():
@@ -229,15 +232,18 @@ def test_contours_are_planar_and_turn_one_way_from_a_wandering_start(cohort: Dat
     assert -135 < max(starts) < -105
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     assert digests(write_surrogate_cohort(tmp_path / "again", seed=1)) == digests(folder)
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_archive(tmp_path: Path) -> None:
     first, second = (write_surrogate_cohort(tmp_path / f"{i}.zip", seed=3) for i in range(2))
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.slow
 def test_another_seed_draws_other_subjects_with_the_same_figures(
     folder: Path, cohort: Dataset, tmp_path: Path
 ) -> None:
@@ -249,6 +255,7 @@ def test_another_seed_draws_other_subjects_with_the_same_figures(
         assert np.abs(a.roots[key] - b.roots[key] - shift).max() > 0.1
 
 
+@pytest.mark.slow
 def test_archive_holds_the_same_files_as_the_folder(folder: Path, tmp_path: Path) -> None:
     out = write_surrogate_cohort(tmp_path / "cohort.zip", seed=1)
     with zipfile.ZipFile(out) as archive:
@@ -330,6 +337,7 @@ def test_where_a_ganglion_file_has_two_points_the_last_is_the_ganglion(
             np.testing.assert_array_equal(subject.ganglia[key], ganglion)
 
 
+@pytest.mark.slow
 def test_noise_is_in_the_plane_and_of_the_stated_size(tmp_path: Path) -> None:
     clean, noisy = (
         read_dataset(write_surrogate_cohort(tmp_path / f"{n}.zip", noise_mm=n)).subjects
@@ -366,6 +374,7 @@ def test_an_existing_file_is_not_overwritten(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).read_text() == "kept"
 
 
+@pytest.mark.slow
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     out = tmp_path / "empty"
     out.mkdir()

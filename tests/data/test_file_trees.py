@@ -146,6 +146,7 @@ def said_without_rights(place):
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs permissions")
 @pytest.mark.parametrize("locked", ["markers/sub-02", "markers", "."])
 @pytest.mark.parametrize("mode", [0, 0o111])

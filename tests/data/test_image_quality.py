@@ -57,6 +57,7 @@ def test_quality_stands_beside_the_participants(fetched):
     assert covariates == {"t2tse_cnr_csf": (30, None), "age": (None, 24)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

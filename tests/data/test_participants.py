@@ -277,6 +277,7 @@ def test_the_table_beside_a_link_is_found(tmp_path):
     assert dict(dataset.subjects[0].covariates) == EXPECTED["sub-01"]
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows_are_read_and_listed_in_short(tmp_path):
     rows = "".join(f"sub-{i}\t{i % 90}\n" for i in range(100_000))
     covariates, _ = table_of(tmp_path, f"participant_id\tage\n{rows}")

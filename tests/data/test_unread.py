@@ -36,6 +36,7 @@ def said(place):
     return [(f.severity.name, f.rule, f.place) for f in dataset.findings]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -52,6 +53,7 @@ def test_a_marker_file_no_rule_understands_is_named(markers, name):
     assert said(markers) == [("WARNING", "unrecognised-file", f"sub-01/{name}")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -79,6 +81,7 @@ def test_a_copy_in_a_folder_of_its_own_is_named(markers):
     assert place == "sub-01/old/sub-01_dura_1 copy.json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["sub-03", "sub_03", "sub-03 copy", "sub 03", "SUB-03.old", "sub03"]
 )

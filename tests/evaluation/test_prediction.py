@@ -52,6 +52,7 @@ def test_a_level_that_is_predicted_no_better_is_said_to_be_so(folds):
     assert (table[table.stretch == "all"]["better"] == "yes").mean() > 0.8
 
 
+@pytest.mark.slow
 def test_coverage_is_counted_for_every_kind_of_interval(folds):
     table = coverage_table(folds, bias=SmoothBias(1.0, 40.0))
     assert len(table) == 3 * len(LEVELS)
@@ -65,6 +66,7 @@ def test_coverage_is_counted_for_every_kind_of_interval(folds):
     assert calibrated.loc[0.5, "coverage_high"] >= (error <= radius).mean()
 
 
+@pytest.mark.slow
 def test_the_bias_with_the_largest_log_density_is_chosen_and_widens_intervals(reference):
     biases = {"none": None, "some": SmoothBias(1.0, 60.0), "far too much": SmoothBias(50.0, 60.0)}
     table = bias_table(reference, biases=biases).set_index("bias")

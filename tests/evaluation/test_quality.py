@@ -132,6 +132,7 @@ def test_generalisation_without_new_alignment_is_that_of_plain_loops(alignment, 
         assert row["mean_mm_se"] == pytest.approx(errors.std() / np.sqrt(N - 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 4])
 def test_generalisation_aligned_anew_is_that_of_plain_loops(alignment, k):
     errors = loops_realigned(alignment.landmarks, k)
@@ -204,6 +205,7 @@ def test_what_a_subject_lacks_counts_in_nothing(model, alignment):
     np.testing.assert_allclose(shapes[-1], alignment.points[0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_groups_with_gaps_are_evaluated():
     marks = populations.with_gaps(populations.posed_population(9, rank=2)[0], 0.1)
     table = generalisation(align(marks), modes=2)
@@ -233,6 +235,7 @@ def test_choices_of_the_alignment_are_kept(alignment):
 # --- surfaces ---
 
 
+@pytest.mark.slow
 def test_distance_to_a_mesh_is_that_to_all_its_triangles(alignment):
     from trimesh.triangles import closest_point
 
@@ -254,6 +257,7 @@ def test_a_surface_moved_along_its_normal_is_that_far_away():
     np.testing.assert_allclose(distance_to_mesh(points, mesh), [2.5, 1.0])
 
 
+@pytest.mark.slow
 def test_surfaces_of_unseen_subjects_are_nearer_than_their_landmarks(alignment):
     table = surface_generalisation(alignment, modes=(1, 3)).set_index("modes")
     landmarks = generalisation(alignment).set_index("modes")["mean_mm"]
@@ -312,6 +316,7 @@ def test_scalismo_specificity_goes_from_training_shapes_to_the_nearest_vertex(mo
     assert table["modes"].tolist() == [model.n_modes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1e3, 1e-3])
 @pytest.mark.parametrize("definition", ["atlas", "sva", "scalismo"])
 def test_specificity_is_the_same_number_in_every_unit(model, alignment, factor, definition):

@@ -163,6 +163,7 @@ def test_the_interval_of_a_sum_of_variances_covers_in_nineteen_draws_of_twenty(s
     assert 0.94 < np.mean(held) < 0.98
 
 
+@pytest.mark.slow
 def test_aligned_begins_of_the_built_in_cohort_spread_as_published(cohort, cohort_alignment):
     _, roots = anchor_sensitivity(cohort, cohort_alignment, anchors=("dura-apex", "conus"))
     begin = roots[roots.landmark == "begin"].groupby(["origin", "anchor", "level"])["sd_z_mm"]

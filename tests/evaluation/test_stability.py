@@ -89,6 +89,7 @@ def test_broken_stick_stops_at_the_first_mode_that_fails():
     assert table["retained"].tolist() == [True, False, False, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [1, 3, 5])
 def test_parallel_analysis_finds_the_rank_of_a_population(rank):
     # About the apex the jitter of its ring moves all landmarks at once: a mode, rightly found.
@@ -102,6 +103,7 @@ def test_parallel_analysis_finds_the_rank_of_a_population(rank):
     assert max(found) <= rank + 1
 
 
+@pytest.mark.slow
 def test_pure_noise_has_no_modes_in_nineteen_draws_of_twenty():
     rng = np.random.default_rng(1)
     size = np.geomspace(0.2, 3, 60)[:, None]
@@ -112,6 +114,7 @@ def test_pure_noise_has_no_modes_in_nineteen_draws_of_twenty():
     assert np.mean([table["p"][0] for table in tables]) == pytest.approx(0.5, abs=0.15)
 
 
+@pytest.mark.slow
 def test_structures_that_vary_each_by_itself_share_no_mode():
     rng = np.random.default_rng(2)
     groups = [slice(0, 20), slice(20, 40), slice(40, 60)]
@@ -164,6 +167,7 @@ def test_well_separated_modes_stay(method):
     assert (table["angle_deg"] < 12).all()
 
 
+@pytest.mark.slow
 def test_two_modes_of_one_variance_turn_into_each_other_but_their_plane_stays():
     cosine, plane = [], []
     for seed in range(5):
@@ -299,6 +303,7 @@ def test_twice_the_noise_is_four_times_the_floor():
 # --- the folder ---
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_written_with_its_cohort_and_explained(noisy, tmp_path):
     atlas = build_atlas(noisy)
     small = align(place_landmarks(noisy, populations.SMALL))

@@ -60,6 +60,7 @@ def test_the_file_keeps_every_rule_of_the_layout_with_gzip_on(path):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -13,6 +14,7 @@ def make_figure() -> Figure:
     return figure
 
 
+@pytest.mark.slow
 def test_the_same_figure_gives_the_same_bytes_without_a_date():
     for form, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
         one, two = (figure_bytes(make_figure(), form) for _ in "ab")

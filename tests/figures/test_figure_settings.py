@@ -44,6 +44,7 @@ def drawn():
     return [png_bytes(figure), figure_bytes(figure, "pdf"), _png(draw_finding(SUBJECT, [finding]))]
 
 
+@pytest.mark.slow
 def test_the_bytes_are_the_same_whatever_the_users_settings():
     # Signs that the font lacks are no error either.
     with warnings.catch_warnings():

@@ -97,6 +97,7 @@ def test_a_changed_input_changes_its_hash(cohort, tmp_path, result):
     assert changed == ["sub-02"]
 
 
+@pytest.mark.slow
 def test_two_builds_have_the_same_bytes_but_for_the_stated_time(cohort, tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     for name in ("a", "b"):
@@ -116,6 +117,7 @@ def test_segment_table_has_a_row_a_level_side_and_measure_with_n(result):
     assert {"mean", "sd", "cv", "min", "max", "unit"} <= set(table.columns)
 
 
+@pytest.mark.slow
 def test_a_failed_build_leaves_the_last_good_result(cohort, tmp_path, monkeypatch):
     out = tmp_path / "out"
     build(cohort, out, SMALL)
@@ -151,6 +153,7 @@ def test_swapped_sides_are_refused_by_name():
         build_atlas(with_swapped_sides(specimens.make_dataset(3)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["place_landmarks", "align", "fit_shape_model"])
 def test_what_is_wrong_with_annotations_is_said_before_what_fails_because_of_it(
     stage, cohort, monkeypatch
@@ -184,6 +187,7 @@ def test_the_notice_of_generated_subjects_reaches_the_provenance(tmp_path):
     assert [entry["notice"] for entry in built.provenance["inputs"]] == ["", text, text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

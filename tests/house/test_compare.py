@@ -96,6 +96,7 @@ def cohort(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_every_structure_is_compared_and_written(cohort, tmp_path):
     found, lost = compare_dataset(cohort, cohort / "model", tmp_path / "out")
     assert [c.structure for c in found] == ["dura", "cord", "roots", "roots_traced"]

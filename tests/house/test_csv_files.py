@@ -82,6 +82,7 @@ def test_tables_of_samples_and_comparisons_hold_none():
     assert "'=1+1,dura" in text
 
 
+@pytest.mark.slow
 def test_nobody_writes_csv_beside_the_one_way():
     beside = []
     for path in sorted([*(ROOT / "atlas").rglob("*.py"), *(ROOT / "analysis").rglob("*.py")]):

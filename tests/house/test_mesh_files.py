@@ -198,6 +198,7 @@ def test_mesh_of_nothing_exits_2(tmp_path):
     assert "nowhere" in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_sub_03_becomes_labels_with_left_at_negative_ras_x(shared_folder, tmp_path):
     import nibabel

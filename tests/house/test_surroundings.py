@@ -72,6 +72,7 @@ def assert_sound(done, code=0):
 # --- streams ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp932", "cp1252", "latin-1", "ascii:strict"])
 def test_a_stream_of_any_encoding_takes_what_is_shown(encoding, model):
     done = command("show", model, environment={"PYTHONIOENCODING": encoding})
@@ -147,6 +148,7 @@ EVERYTHING = {
 }
 
 
+@pytest.mark.slow
 def test_a_build_in_surroundings_of_all_kinds_ends_well(cohort, model, tmp_path):
     done = command("build", cohort, "-o", tmp_path / "out", environment=EVERYTHING)
     assert_sound(done)
@@ -245,6 +247,7 @@ settings = Settings(root=8, dura=(12, 12), cord=(10, 8))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "guard", ["", "# no __name__ asked\n", "print(__name__)\n"], ids=["bare", "named", "used"]
 )
@@ -265,6 +268,7 @@ def test_a_script_without_main_guard_is_told_so(guard, cohort, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_script_with_main_guard_builds(cohort, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(guard='if __name__ == "__main__":\n    '))

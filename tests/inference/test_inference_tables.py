@@ -48,6 +48,7 @@ def test_families_of_the_mixed_models_are_stated(tables):
     assert (rows["family"] == rows["effect"] + " over measures").all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 3])
 def test_few_subjects_are_no_error(n):
     cube = np.random.default_rng(n).normal(size=(n, 7, 2))

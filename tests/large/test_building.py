@@ -62,6 +62,7 @@ def folders(cohort, tmp_path_factory):
     return place / "memory", place / "passes"
 
 
+@pytest.mark.slow
 def test_the_model_is_that_of_a_build_in_memory(folders):
     memory, passes = (load_atlas(folder) for folder in folders)
     assert_same_model(passes.model, memory.model)
@@ -118,6 +119,7 @@ def test_bridged_values_stand_apart_from_measured_ones(folders):
     assert (apart.loc[apart["basis"] == "bridged", "n_measured"] == 0).all()
 
 
+@pytest.mark.slow
 def test_large_arrays_are_the_file_and_not_loaded(cohort, tmp_path, monkeypatch):
     import atlas.store
 
@@ -136,6 +138,7 @@ def test_large_arrays_are_the_file_and_not_loaded(cohort, tmp_path, monkeypatch)
         mapped.alignment.points[0, 0, 0] = 1
 
 
+@pytest.mark.slow
 def test_every_subject_is_read_and_fitted_once(cohort, tmp_path, monkeypatch):
     read, fitted = [], []
     once, fit = SubjectFolder.read, landmarking.fit_subject
@@ -147,6 +150,7 @@ def test_every_subject_is_read_and_fitted_once(cohort, tmp_path, monkeypatch):
     assert read == fitted == [f"sub-0{i}" for i in range(1, 7)]
 
 
+@pytest.mark.slow
 def test_what_lies_beside_the_result_is_gone_when_it_is_there(cohort, tmp_path):
     seen = []
 
@@ -160,6 +164,7 @@ def test_what_lies_beside_the_result_is_gone_when_it_is_there(cohort, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model.h5"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["field_of_view", "place_subject", "scheme_with_extents"])
 def test_what_lies_beside_the_result_is_gone_where_the_build_fails(
     cohort, tmp_path, monkeypatch, name
@@ -180,6 +185,7 @@ def test_what_lies_beside_the_result_is_gone_where_the_build_fails(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_of_all_subjects_together(cohort, tmp_path):
     broken = tmp_path / "markers"
     shutil.copytree(cohort, broken)
@@ -197,6 +203,7 @@ def test_what_is_wrong_is_said_of_all_subjects_together(cohort, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_same_files_under_two_names_are_an_error(cohort, tmp_path):
     twice = tmp_path / "markers"
     shutil.copytree(cohort, twice)
@@ -221,6 +228,7 @@ def test_a_group_that_fits_is_built_in_memory_and_workers_are_an_order(cohort):
         Resources(workers=0)
 
 
+@pytest.mark.slow
 def test_all_modes_become_those_that_hold_nearly_everything(cohort, tmp_path):
     found = chain(cohort, tmp_path, Settings(root=8, dura=(12, 12), cord=(10, 8)))
     assert found.atlas.settings.variance_held == 0.99

@@ -185,6 +185,7 @@ def test_a_full_disk_is_said_with_what_was_wanted(subjects, tmp_path, monkeypatc
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_disk_too_small_for_the_group_is_refused_after_the_first_task(
     root, tmp_path, monkeypatch, tasks_of_two
 ):

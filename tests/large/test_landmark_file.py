@@ -82,6 +82,7 @@ def test_what_is_no_file_of_landmarks_is_refused(content, tmp_path):
         LandmarkFile.open(place)
 
 
+@pytest.mark.slow
 def test_a_pass_opens_the_file_once_a_block(gappy, tmp_path, monkeypatch):
     file = save_landmarks(gappy, tmp_path / "landmarks.h5")
 

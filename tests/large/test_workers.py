@@ -47,6 +47,7 @@ def assert_like_in_memory(group, landmarks):
     assert_same_model(fit_group_model(group, placed, variance_held=0.99), expected)
 
 
+@pytest.mark.slow
 def test_alone_gives_what_memory_gives(file, landmarks, small_blocks):
     workers = Alone(BUDGET)
     assert list(workers.map(abs, [-1, 2])) == [1, 2] and workers.link == ""

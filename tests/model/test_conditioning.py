@@ -35,6 +35,7 @@ def dense_posterior(model, observed, places, variance):
     return mean + gain @ (places.ravel() - mean[rows]), covariance - gain @ covariance[rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_modes", [None, 4])
 @pytest.mark.parametrize("weights", ["landmark", "structure"])
 @pytest.mark.parametrize("noise_mm", [0.5, "uneven"])

@@ -171,6 +171,7 @@ def test_r2_of_one_predictor_sums_to_one_over_all_modes(same_people):
     assert found.r2.sum() == pytest.approx(1)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_warped_copies_follow_their_crop_at_the_apex_alone(shared_folder, tmp_path):
     cohort = tmp_path / "cohort"

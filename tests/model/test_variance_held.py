@@ -70,6 +70,7 @@ def test_an_empty_anchor_is_refused():
         Settings(anchor=" ")
 
 
+@pytest.mark.slow
 def test_both_ways_keep_the_same_modes_and_say_so(tmp_path, monkeypatch):
     monkeypatch.setattr("atlas.build.registered", lambda group: ())
     monkeypatch.setattr("atlas.build.write_meshes", lambda *_: None)

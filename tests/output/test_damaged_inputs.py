@@ -6,6 +6,7 @@ import pytest
 from damaged_inputs import KINDS, count_outcomes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_inputs_are_read_or_said_by_name(tmp_path, kind):
     outcomes = count_outcomes(kind, 40, seed=1, folder=tmp_path)

@@ -71,6 +71,7 @@ def one(where, value):
     return change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_damage_is_told_by_the_name_of_the_file(kinds, name):
     # Of HDF5 each takes a twentieth of a second.
@@ -174,6 +175,7 @@ IMPOSSIBLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("message", IMPOSSIBLE)
 def test_what_cannot_be_is_refused_by_the_name_of_the_field(changed, message):
     def change(file):

@@ -66,6 +66,7 @@ def as_anybody():
     return AS_ANYBODY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", WRITERS.values(), ids=WRITERS)
 def test_a_folder_that_is_read_only_is_said_and_nothing_is_written(words, model, tmp_path):
     before = as_anybody()
@@ -91,6 +92,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["csv", "npz", "statismo"])
 def test_a_full_disk_is_said_by_name_and_leaves_nothing(to, model, small_disk):
     place = small_disk / {"csv": "out", "npz": "out.npz", "statismo": "out.h5"}[to]

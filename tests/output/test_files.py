@@ -172,7 +172,7 @@ def test_a_move_that_fails_midway_is_finished_by_the_next_writer(tmp_path, monke
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
 def test_hdf5_that_finds_no_room_is_an_error_like_any_other(tmp_path):
     code = (
-        "import resource, pathlib; from atlas import files\n"
+        "import resource, pathlib; from atlas.output import files\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "for size in (0, 1 << 30):\n"
         "    try:\n"

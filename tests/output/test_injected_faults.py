@@ -283,6 +283,7 @@ def contents_below(found: dict[str, bytes], prefix: str) -> dict[str, bytes]:
     return {n.removeprefix(prefix): c for n, c in found.items() if n.startswith(prefix)}
 
 
+@pytest.mark.slow
 def test_a_few_faults_of_a_fetch_leave_all_or_nothing(site, injector):
     fetch_faults(site, injector, injector.under / "quick fetch" / "data", most=len(FAULTS))
 

@@ -307,6 +307,7 @@ def read_by(name):
     return [a.replace("{", "").replace("}", "") for a in COMMANDS[name][0] if a.startswith("{")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"demo"}))
 @pytest.mark.parametrize("force", [False, True])
 def test_an_input_is_never_written_to(here, name, force):
@@ -322,6 +323,7 @@ def test_an_input_is_never_written_to(here, name, force):
             assert "which is read" in refused(here, name, here, *more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_what_is_somebody_elses_is_refused(here, name):
     out = here.parent / COMMANDS[name][1]
@@ -343,6 +345,7 @@ def test_what_is_somebody_elses_is_refused(here, name):
     assert "got something else" in refused(here, name, out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(n for n in COMMANDS if not Path(COMMANDS[n][1]).suffix))
 def test_the_result_of_another_command_is_refused(here, name):
     out, other = here.parent / "out", "mesh" if name != "mesh" else "export"
@@ -381,6 +384,7 @@ def writes(here, name):
     assert bytes_of(here.parent).keys() == {*after, link.name}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_only_its_own_result_is_replaced(here, name):
     writes(here, name)
@@ -412,6 +416,7 @@ def mesh_of_a_dura(here):
     return (here / "built/meshes/mean/dura.stl").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_force_writes_where_it_was_refused(here, name):
     forced(here, name)

@@ -25,6 +25,7 @@ def gappy(group):
     return with_gaps(group[0], 0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_fifth_missing_in_blocks_hardly_turns_the_subspace(seed):
     landmarks, modes = posed_population(40, seed=seed)
@@ -140,6 +141,7 @@ def test_a_training_subject_put_onto_the_model_comes_back(group, gappy):
         assert again.converged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rotation", ["full", "axial", "none"])
 @pytest.mark.parametrize("scale", ["none", "unit"])
 @pytest.mark.parametrize("weights", ["landmark", "structure", "area"])

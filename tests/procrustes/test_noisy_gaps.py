@@ -53,6 +53,7 @@ def test_it_comes_to_rest_in_tens_of_rounds(aligned):
     assert aligned.n_iterations <= 25
 
 
+@pytest.mark.slow
 def test_more_modes_than_stand_above_the_noise_complete_worse(noisy, aligned, monkeypatch):
     best = error_mm(aligned)
     assert best < 0.2
@@ -61,6 +62,7 @@ def test_more_modes_than_stand_above_the_noise_complete_worse(noisy, aligned, mo
     assert error_mm(align(noisy)) > 1.2 * best
 
 
+@pytest.mark.slow
 def test_modes_let_go_on_the_way_leave_the_place_of_rest_as_it_is(noisy, monkeypatch):
     """Begun with modes that only the poses made, it rests where it does with the right number."""
     monkeypatch.setattr(completion, "GROUP_REST", 1e-10)
@@ -91,6 +93,7 @@ def test_modes_within_noise_are_let_go_and_no_variance_is_lost():
     assert completion._kept(nothing, np.ones(300), 100).loadings.shape[2] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [False, True])
 @pytest.mark.parametrize("options", [{}, {"scale": "unit", "weights": "structure"}])
 def test_blocks_are_completed_as_the_whole_is(noisy, room, options):
@@ -112,6 +115,7 @@ def nothing_in_common(landmarks):
     return replace(landmarks, points=points, status=status)
 
 
+@pytest.mark.slow
 def test_where_nobody_has_the_same_noise_alone_bounds_the_modes(noisy):
     landmarks = nothing_in_common(noisy)
     found = align(landmarks)

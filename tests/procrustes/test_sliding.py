@@ -93,6 +93,7 @@ def test_rings_that_bound_the_extent_stay_in_their_planes(placed, slid):
     assert np.ptp(tube(slid.landmarks, "dura")[:, 5, :, 2], axis=1).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_landmarks_lie_on_the_subjects_own_curves_and_surfaces(dataset, slid):
     scheme = slid.landmarks.scheme
     for subject, points in zip(dataset.subjects, slid.landmarks.points, strict=True):
@@ -173,6 +174,7 @@ def total_variance(landmarks):
     return ((aligned.points - aligned.mean) ** 2).sum() / (len(aligned.points) - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_landmarks_respaced_along_the_same_curves_slide_back_together(respaced, criterion):
     dataset, landmarks = respaced
@@ -192,6 +194,7 @@ def test_a_group_of_one_and_the_same_subject_does_not_move(subject, criterion):
     assert slid.converged and slid.n_rounds == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_pose_of_the_subjects_does_not_matter(dataset, placed, criterion):
     turns = Rotation.random(4, rng=np.random.default_rng(0)).as_matrix()
@@ -204,6 +207,7 @@ def test_pose_of_the_subjects_does_not_matter(dataset, placed, criterion):
     np.testing.assert_allclose(after.energy, before.energy, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_procrustes_sliding_lowers_the_variance_bending_lowers_the_bending(dataset, placed):
     by = {c: slide_landmarks(dataset, placed, criterion=c, rounds=3) for c in CRITERIA}
     assert total_variance(by["procrustes"].landmarks) < 0.6 * total_variance(placed)

@@ -57,6 +57,7 @@ def cohort(model, tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_cohort_is_read_as_a_dataset_that_says_it_is_synthetic(cohort):
     dataset = read_dataset(cohort)
     assert [s.id for s in dataset.subjects] == [f"sub-{i:04d}" for i in range(1, 13)]
@@ -98,6 +99,7 @@ def test_what_was_rejected_is_counted(cohort):
     assert {r["n"] for r in shift} == {"12"}
 
 
+@pytest.mark.slow
 def test_a_sample_does_not_depend_on_n_or_on_the_number_of_processes(model, cohort, tmp_path):
     options = CohortOptions(edge_mm=3.0, workers=2)
     write_cohort(model, Recipe(n=12, seed=4), tmp_path / "two", options)
@@ -115,6 +117,7 @@ def test_nothing_unfinished_stays_and_a_second_run_changes_nothing(model, cohort
     assert files_of(cohort) == before
 
 
+@pytest.mark.slow
 def test_a_cohort_that_lost_samples_gets_the_same_ones_back(model, tmp_path):
     out = tmp_path / "cohort"
     write_cohort(model, Recipe(n=20, seed=2), out, PLAIN)
@@ -143,6 +146,7 @@ def test_a_pose_moves_markers_and_leaves_measures(model, tmp_path):
     assert np.linalg.norm(first[0] - first[1], axis=1).min() > 1
 
 
+@pytest.mark.slow
 def test_repair_moves_what_breaks_a_rule_and_says_how_far(model, tmp_path):
     made = {}
     for choice in ("keep", "repair"):
@@ -194,6 +198,7 @@ def test_another_cohort_or_something_else_in_the_folder_is_left_alone(model, tmp
     assert [p.name for p in other.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_plainly_and_leaves_no_half_written_sample(
     model, tmp_path, monkeypatch
 ):

@@ -96,6 +96,7 @@ def drawn(model, condition, n=1500):
     return plan.draw()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("measures", "sds"), [(height, [1.0]), (distance, [-1.5]), (both, [1, 1])])
 def test_the_draws_have_the_measure_that_was_given(model, measures, sds):
     given, _, sd = asked(model, measures, sds)

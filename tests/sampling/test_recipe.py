@@ -43,6 +43,7 @@ def test_the_registered_measures_are_those_of_the_tables():
     assert measure_function() is named_values
 
 
+@pytest.mark.slow
 def test_the_draws_have_the_measure_that_was_given(atlas):
     scheme = atlas.model.scheme
     key = ("L1", "both", "csf_dorsal_mm")

@@ -142,6 +142,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_sample_and_no_other_is_made_again(damage, model, whole, cohort, made):
     damage(cohort)

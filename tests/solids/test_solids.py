@@ -142,6 +142,7 @@ def test_roots_leave_on_their_own_side(made):
         assert (np.sign(x) == (1 if key.side == "left" else -1)).all()
 
 
+@pytest.mark.slow
 def test_roots_that_go_on_below_leave_through_a_hole_in_the_caudal_cut(anatomy):
     short = replace(anatomy, dura=anatomy.dura[:20])
     walls = solids(short, edge_mm=EDGE).walls
@@ -154,6 +155,7 @@ def test_roots_that_go_on_below_leave_through_a_hole_in_the_caudal_cut(anatomy):
     assert area == pytest.approx(np.pi * 0.25, rel=0.15)
 
 
+@pytest.mark.slow
 def test_extending_the_sac_takes_the_roots_out_through_its_wall(anatomy, wrapped):
     assert wrapped.extrapolated_mm["sac"] > 0
     assert wrapped["csf"].vertices[:, 2].min() < anatomy.dura[..., 2].min() - 10

@@ -40,6 +40,7 @@ def stiffness(points, cells, sigma):
     return coo_matrix((local.ravel(), (rows.ravel(), columns.ravel()))).tocsr()
 
 
+@pytest.mark.slow
 def test_every_region_is_filled_to_its_surface(parts, filled):
     rows = {row["region"]: row for row in filled.quality(parts)}
     assert set(rows) == {*parts, "all"}
@@ -98,6 +99,7 @@ def test_a_potential_stays_within_its_bounds_and_what_flows_in_flows_out(filled)
     assert 0.3 * plain < current[top].sum() < 1.7 * plain
 
 
+@pytest.mark.slow
 def test_a_largest_volume_is_kept_but_at_coarse_walls(parts, filled):
     fine = tetrahedra(parts, largest_mm3=1.0)
 
@@ -109,6 +111,7 @@ def test_a_largest_volume_is_kept_but_at_coarse_walls(parts, filled):
     assert len(fine.tetrahedra) > len(filled.tetrahedra)
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(parts, filled):
     again = tetrahedra(parts)
     assert again.points.tobytes() == filled.points.tobytes()

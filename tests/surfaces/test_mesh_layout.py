@@ -11,6 +11,7 @@ from atlas.mesh.surfaces.named_surfaces import surfaces
 from atlas.mesh.surfaces.quality import mesh_quality
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edge", [0.6, 1.0, 2.0])
 def test_edges_are_as_long_as_was_asked_for(edge):
     bare = replace(irregular(), roots={}, ganglia={})

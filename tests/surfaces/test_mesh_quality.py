@@ -124,6 +124,7 @@ def test_nothing_is_not_watertight():
 # Tables
 
 
+@pytest.mark.slow
 def test_table_has_a_row_a_surface_and_one_for_all():
     built = surfaces(cylinders())
     rows = quality_table(built)
@@ -170,6 +171,7 @@ def assert_fit(built, *, tubes_deg: float, roots_deg: float) -> None:
         assert row["aspect_p99"] < 2.5, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("anatomy", [cylinders(), irregular()], ids=["cylinders", "irregular"])
 def test_surfaces_are_fit_for_simulation(anatomy):
     built = surfaces(anatomy)
@@ -177,6 +179,7 @@ def test_surfaces_are_fit_for_simulation(anatomy):
     assert sum(len(mesh.faces) for mesh in built.values()) <= 60_000
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize("smoothing", [1.0, 0.0])
 def test_surfaces_of_a_real_subject_are_fit_for_simulation(real_subject, smoothing):

@@ -158,6 +158,7 @@ def test_root_tapers_from_begin_to_ganglion():
 # Closed and outward
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("anatomy", [cylinders(), irregular()], ids=["cylinders", "irregular"])
 @pytest.mark.parametrize("options", [{}, {"edge_mm": 3.0}, {"edge_mm": 0.77}])
 def test_every_surface_is_one_closed_outward_sphere(anatomy, options):
@@ -449,6 +450,7 @@ def test_surfaces_hold_the_volume_of_the_contours(real_subject, smoothing):
         assert built[name].volume_mm3 == pytest.approx(volume, rel=5e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize(("smoothing", "expected"), [(0.0, 0.005), (1.0, 0.3)])
 def test_roots_follow_their_trace_and_end_at_their_ganglia(real_subject, smoothing, expected):

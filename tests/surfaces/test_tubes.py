@@ -54,6 +54,7 @@ def radius(ring):
     return np.linalg.norm((ring - ring.mean(axis=0))[:, :2], axis=1).mean()
 
 
+@pytest.mark.slow
 def test_conus_goes_on_along_its_taper_and_closes_across_its_axis():
     plain = cylinders()
     depth = np.linspace(0, 1, 40)[:, None, None]

@@ -196,6 +196,7 @@ def assert_text_alone(path: Path):
                 assert "tex2jax_ignore" in said
 
 
+@pytest.mark.slow
 def test_the_server_would_notice(browser, server, tmp_path):
     path = tmp_path / "page.html"
     path.write_text(f"<img src={server[0]}/noticed>")

@@ -83,6 +83,7 @@ def test_bca_agrees_with_scipy():
     np.testing.assert_allclose([ours[0][0], ours[1][0]], theirs, rtol=0.03)
 
 
+@pytest.mark.slow
 def test_pivots_are_those_of_a_resample_worked_one_by_one():
     # Each resample drawn out and measured with numpy and scipy instead of moments of weights.
     values, weights = np.random.default_rng(6).normal(size=12), bootstrap_weights(12)

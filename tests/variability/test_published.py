@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from analysis.variability.published import beside_published, published_begin_sd
 from analysis.variability.segment_tables import anchor_table
@@ -26,6 +27,7 @@ def test_published_sd_are_those_described():
         np.testing.assert_allclose(table.loc[anchor, list(LEVELS)], described, atol=0.06)
 
 
+@pytest.mark.slow
 def test_the_built_in_cohort_stands_beside_the_published_one(tmp_path):
     cohort = read_dataset(write_surrogate_cohort(tmp_path / "cohort"))
     depths = anchor_table({s.id: subject_anatomy(s) for s in cohort.subjects})
