@@ -79,7 +79,7 @@ def write_cohort(
     path = Path(model) / "model.h5" if Path(model).is_dir() else Path(model)
     atlas = load_atlas(path)
     known_formats(options.formats or ("stl",))
-    plan = recipe.plan(atlas)
+    plan = recipe.plan(atlas, measure=options.measure)
     # Fails here, before anything is written, where no draw is possible.
     plan.draw(0, min(CHUNK, recipe.n))
     out, content = claim.path, _plan_text(path, atlas, recipe, options)
@@ -103,7 +103,7 @@ def _plan_text(path: Path, atlas: Atlas, recipe: Recipe, options: CohortOptions)
         "formats": list(options.formats),
         "edge_mm": options.edge_mm,
         "markers": options.markers,
-        "measures": options.measures,
+        "measures": options.measure is not None,
         "notice": notice_of(atlas),
         "attribution": atlas.provenance.get("attribution", ""),
         "disclaimer": atlas.provenance.get("disclaimer", ""),

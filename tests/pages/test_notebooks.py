@@ -13,7 +13,7 @@ import pytest
 import specimens
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from analysis.reporting import (
+from analysis.pages.notebooks import (
     ReportError,
     find_notebooks,
     notebook_page,
