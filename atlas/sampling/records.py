@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from scipy import stats
 
 from atlas.sampling.designs import SamplingError
 from atlas.sampling.drawing import LIMITS, Plan
-from atlas.text.json_values import JsonError, parse_json, value_as
+from atlas.text.json_values import JsonError, value_as
 from atlas.text.plain_text import csv_text
 
 CONFIDENCE = 0.95
@@ -109,40 +108,6 @@ class _Written:
         if not holds:
             raise JsonError("record: expected counts and states that go together, got others")
         return found
-
-
-def read_record(path: Path, *, index: int) -> Record:
-    """Read the record of one sample.
-
-    Parameters
-    ----------
-    path : Path
-    index : int
-        Which sample's it must be.
-
-    Returns
-    -------
-    Record
-
-    Raises
-    ------
-    SamplingError
-        Damaged, or of another sample.
-    OSError
-        Cannot be read.
-    """
-    try:
-        found = Record.of(parse_json(path.read_text("utf-8")))
-    except ValueError as error:
-        raise SamplingError(
-            f"{path}: expected the record of a sample, got {error}; remove it, and it is made again"
-        ) from None
-    if found.index != index:
-        raise SamplingError(
-            f"{path}: expected the record of sample {index}, got that of {found.index}; remove it, "
-            "and it is made again"
-        )
-    return found
 
 
 def _null(value: Any) -> Any:

@@ -178,7 +178,7 @@ def test_repair_moves_what_breaks_a_rule_and_says_how_far(model, tmp_path):
 )
 def test_what_cannot_be_sampled_is_refused_and_nothing_is_written(model, recipe, message, tmp_path):
     with pytest.raises(SamplingError, match=message):
-        write_cohort(model, recipe, tmp_path / "out", PLAIN)
+        write_cohort(model, recipe, tmp_path / "out", MEASURED)
     assert not (tmp_path / "out").exists()
 
 
