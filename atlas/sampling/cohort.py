@@ -24,8 +24,8 @@ from atlas.output.results import LIST, Claim, claim_folder, growing_folder, move
 from atlas.pools import worker_pool
 from atlas.sampling.drawing import Plan
 from atlas.sampling.making import CohortOptions, Maker, notice_of
-from atlas.sampling.recipe import Recipe, fingerprint
-from atlas.sampling.record_files import RECORDS, RecordFiles
+from atlas.sampling.recipe import Recipe
+from atlas.sampling.records import RECORDS, RecordFiles, fingerprint
 from atlas.sampling.summary import write_summary
 from atlas.store import Atlas, load_atlas
 from atlas.text.json_text import json_text

@@ -19,8 +19,7 @@ from atlas.mesh.validity.repair import repair
 from atlas.sampling.designs import SamplingError
 from atlas.sampling.drawing import LIMITS, Plan
 from atlas.sampling.recipe import MeasureFunction, Recipe
-from atlas.sampling.record_files import RecordFiles
-from atlas.sampling.records import Record, sample_id
+from atlas.sampling.records import Record, RecordFiles, sample_id
 from atlas.store import Atlas, load_atlas
 
 NOTICE = "synthetic: drawn from a statistical atlas, not imaged"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -228,9 +227,3 @@ def parse_covariates(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
             raise SamplingError(f"covariate {text!r}: expected {name.strip()} once, got it twice")
         pairs[name.strip()] = number
     return tuple(pairs.items())
-
-
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

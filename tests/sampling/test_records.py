@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from atlas.sampling.designs import SamplingError
-from atlas.sampling.records import Record, sample_id, samples_csv, shift_rows
+from atlas.sampling.records import Record, sample_id
+from atlas.sampling.summary import samples_csv, shift_rows
 
 
 def record(index: int, scores, **values) -> Record:
