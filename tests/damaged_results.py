@@ -232,16 +232,15 @@ def _landmark_meaning(path: Path) -> Any:
     return [file.whole, _plain(file.read(slice(None)))]
 
 
-def _json_model_meaning(path: Path) -> Any:
-    from atlas.exchange.statismo_reader import read_scalismo_json
-
-    return _plain(read_scalismo_json(path))
-
-
 def _record_meaning(path: Path) -> Any:
-    from atlas.sampling.records import read_record
+    from atlas.errors import AtlasError
+    from atlas.sampling.records import Record
+    from atlas.text.json_values import parse_json
 
-    return _plain(read_record(path, index=3))
+    try:
+        return _plain(Record.of(parse_json(path.read_text("utf-8"))))
+    except ValueError as error:
+        raise AtlasError(f"{path.name}: {error}") from None
 
 
 def _scores_meaning(path: Path) -> Any:
@@ -308,7 +307,6 @@ def make_kinds(folder: Path) -> dict[str, Kind]:
             _landmark_meaning,
             either((0.1, flipped), (0.1, cut), (0.8, placed)),
         ),
-        Kind("scalismo-json", files.json_model, _json_model_meaning, text_damaged),
         Kind("record", files.record, _record_meaning, text_damaged),
         Kind("scores-csv", files.scores_csv, _scores_meaning, text_damaged),
         Kind("scores-json", files.scores_json, _scores_meaning, text_damaged),
@@ -343,8 +341,6 @@ class Whole:
             del file["atlas"].attrs["content_sha256"]
         self.landmarks = Path(save_landmarks(gappy, folder / "landmarks.h5").path)
         self.other_landmarks = Path(save_landmarks(other, folder / "theirs.h5").path)
-        self.json_model = folder / "model.h5.json"
-        self.json_model.write_text(json.dumps(_scalismo_document()))
         record = Record(
             index=3,
             accepted=False,
@@ -401,31 +397,6 @@ class Whole:
             "covariates": {"age": [1.5] * len(ids)},
         }
         return save_atlas(Atlas(fit_shape_model(alignment), alignment, settings, told), path)
-
-
-def _scalismo_document() -> dict[str, Any]:
-    values = {
-        "representer/points": [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]],
-        "representer/cells": [[0], [1], [2]],
-        "model/mean": [0.0, 0, 0, 1, 0, 0, 0, 1, 0],
-        "model/pcaBasis": [[float(i == j) for j in range(2)] for i in range(9)],
-        "model/pcaVariance": [2.0, 1.5],
-        "model/noiseVariance": [0.25],
-        "version/majorVersion": 1,
-        "version/minorVersion": 0,
-    }
-    document: dict[str, Any] = {"root": "g", "groups": {"g": {"links": []}}, "datasets": {}}
-    for path, value in values.items():
-        owner, _, title = path.partition("/")
-        if owner not in document["groups"]:
-            kinds = [{"name": "datasetType", "value": "POLYGON_MESH"}]
-            document["groups"][owner] = {"links": [], "attributes": kinds}
-            link = {"class": "H5L_TYPE_HARD", "title": owner, "collection": "groups", "id": owner}
-            document["groups"]["g"]["links"].append(link)
-        link = {"class": "H5L_TYPE_HARD", "title": title, "collection": "datasets", "id": path}
-        document["groups"][owner]["links"].append(link)
-        document["datasets"][path] = {"value": value}
-    return document
 
 
 def main() -> None:

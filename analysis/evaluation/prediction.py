@@ -223,7 +223,7 @@ COLUMNS = {
 }
 
 
-def write_prediction_tables(atlas: Atlas, _dataset: object, out: Path) -> list[Path]:
+def write_prediction_tables(atlas: Atlas, out: Path) -> list[Path]:
     """Write ``out/prediction/``: roots from sac and cord, every subject left out of everything."""
     folds = list(prediction_folds(atlas.alignment, ("dura", "cord")))
     biases = bias_table(atlas.alignment)

@@ -69,6 +69,11 @@ def measure_values(anatomy: Anatomy) -> np.ndarray:
     return _measured(anatomy)[0]
 
 
+def measures_by_name(anatomy: Anatomy) -> dict[tuple[str, str, str], float]:
+    """Level, side and measure to the value of :func:`measure`: what sampling asks for."""
+    return dict(zip(row_names(), measure_values(anatomy).tolist(), strict=True))
+
+
 def row_names() -> list[tuple[str, str, str]]:
     """Level, side and measure of each row of :func:`measure`; the same for every anatomy."""
     return list(zip(*_row_names(), strict=True))

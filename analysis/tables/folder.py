@@ -1,7 +1,4 @@
-"""A folder of all tables and figures of a group, written whole or not at all.
-
-Registered as an entry point ``atlas.tables``: nothing in ``atlas`` may import from here.
-"""
+"""A folder of all tables and figures of a group, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.morphometry import MEASURES
+from analysis.pages.page import fill_page
 from analysis.tables.collection import Collection, NamedTable, collect_tables
 from analysis.tables.layouts import Group
-from analysis.tables.markup import latex_document
-from analysis.tables.page import all_tables_page
+from analysis.tables.markup import as_html, latex_document
 from analysis.tables.paper import Paper, paper_table
 from analysis.tables.rounding import RULE
 from analysis.tables.sources import Source, read_source
@@ -108,7 +105,10 @@ def write_collection(
     lines = [group.said, RULE, *_remarks(source, found)]
     lines += [ATTRIBUTION, DISCLAIMER]
     if "html" in formats:
-        page = all_tables_page(typeset, title=TITLE, lines=lines, notice=group.notice)
+        groups = {name: list(map(as_html, papers)) for name, papers in typeset.items()}
+        page = fill_page(
+            "tables.html", title=TITLE, groups=groups, lines=lines, notice=group.notice
+        )
         write_file(folder / "tables.html", page)
     if "latex" in formats:
         every = [paper for papers in typeset.values() for paper in papers]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from markupsafe import Markup
 
 from analysis.tables.paper import Paper
 from analysis.tables.rounding import EN_DASH, MINUS_SIGN
@@ -80,14 +81,14 @@ def latex_document(papers: list[Paper]) -> str:
     return TEX_HEAD + "\n".join(map(as_latex, papers)) + "\\end{document}\n"
 
 
-def as_html(paper: Paper) -> str:
+def as_html(paper: Paper) -> Markup:
     """The table as an HTML element with its caption, an anchor and no style of its own."""
     head = "".join(f'<th scope="col">{html_text(h)}</th>' for h in paper.cells.columns)
     rows = "\n".join(
         "<tr>" + "".join(f"<td>{html_text(v)}</td>" for v in row) + "</tr>"
         for row in paper.cells.to_numpy()
     )
-    return (
+    return Markup(  # noqa: S704  (escaped)
         f'<div class="wide {AS_TEXT}"><table id="{html_text(paper.name)}">\n'
         f"<caption>{html_text(paper.said)}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.tables.markup import as_markdown, latex_document
-from analysis.tables.page import table_page
+from analysis.pages.page import fill_page
+from analysis.tables.markup import as_html, as_markdown, latex_document
 from analysis.tables.paper import Paper, paper_table
 from analysis.tables.tidy import IMAGED, tidy_csv
 from atlas.errors import AtlasError
@@ -151,7 +151,9 @@ def _typeset(name: str, papers: Sequence[Paper], columns: Mapping[str, str]) -> 
     if name == "latex":
         return latex_document(list(papers))
     if name == "html":
-        return table_page(papers, title=papers[0].name.replace("_", " "))
+        title = papers[0].name.replace("_", " ")
+        groups = {"": list(map(as_html, papers))}
+        return fill_page("tables.html", title=title, groups=groups, lines=(), notice="")
     said = [f"- {escape_markdown(c)}: {escape_markdown(text)}" for c, text in columns.items()]
     tables = "\n".join(map(as_markdown, papers))
     return tables + "\nColumns of the tidy table:\n\n" + "\n".join(said) + "\n"

@@ -34,11 +34,11 @@ def check(
     --strict, anything but notes.
     """
     with plain_errors():
+        from analysis.pages.findings import write_check_report
         from atlas.build import check_dataset
         from atlas.data.dataset import survey_dataset
         from atlas.data.subject import Severity
         from atlas.output.results import claim_file
-        from atlas.reports import write_check_report
 
         claim = None
         if report is not None:

@@ -24,7 +24,7 @@ def evaluate(
 ) -> None:
     """Say how good an atlas is: generalisation, specificity, stability, prediction."""
     with plain_errors(), progress() as stage:
-        from atlas.reports import evaluate as evaluate_folder
+        from analysis.evaluation.folder import write_evaluation_folder
 
-        evaluate_folder(model, dataset, out, force=force, stage=stage)
+        write_evaluation_folder(model, dataset, out, force=force, stage=stage)
     say(f"written to {out}")

@@ -10,8 +10,6 @@ import typer
 from atlas.cli.app import Force, app, plain_errors
 from atlas.cli.terminal import say
 
-OVERLAYS = "atlas.overlays"
-
 
 @app.command()
 def overlay(
@@ -35,22 +33,18 @@ def overlay(
 ) -> None:
     """Draw contours and root points over the CISS image, ganglia over T2-TSE, to judge them."""
     with plain_errors():
-        from atlas.registered import registered
+        from analysis.figures.overlays import write_overlay
 
-        numbers = () if slices is None else _numbers(slices)
-        lost: list[str] = []
-        for entry in registered(OVERLAYS):
-            draw = entry.load()
-            lost += draw(
-                dataset,
-                subject,
-                out,
-                images=images,
-                every=every,
-                slices=numbers,
-                margin_mm=margin_mm,
-                force=force,
-            )
+        lost = write_overlay(
+            dataset,
+            subject,
+            out,
+            images=images,
+            every=every,
+            slices=() if slices is None else _numbers(slices),
+            margin_mm=margin_mm,
+            force=force,
+        )
     for line in lost:
         say(line)
     say(f"written to {out}")

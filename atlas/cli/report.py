@@ -24,7 +24,7 @@ def report(
 ) -> None:
     """Run the notebooks on an atlas: each as notebook and as one self-contained page."""
     with plain_errors(), progress() as stage:
-        from atlas.reports import report as report_folder
+        from analysis.pages.notebooks import write_reports
 
-        report_folder(model, out, only=only or (), force=force, stage=stage)
+        write_reports(model, out, only=only or (), force=force, stage=stage)
     say(f"written to {out}; open {out}/index.html")

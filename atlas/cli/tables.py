@@ -10,8 +10,6 @@ import typer
 from atlas.cli.app import Force, app, plain_errors, progress
 from atlas.cli.terminal import say
 
-TABLES = "atlas.tables"
-
 
 @app.command()
 def tables(
@@ -30,19 +28,11 @@ def tables(
 ) -> None:
     """Write every table of a group as a paper needs it: intervals, tests, figures."""
     with plain_errors(), progress() as stage:
-        from atlas.registered import registered
+        from analysis.tables.folder import write_tables_folder
 
-        lost: list[str] = []
-        for entry in registered(TABLES):
-            write = entry.load()
-            lost += write(
-                source,
-                out,
-                formats=formats.split(","),
-                figures=figures,
-                force=force,
-                stage=stage,
-            )
+        lost = write_tables_folder(
+            source, out, formats=formats.split(","), figures=figures, force=force, stage=stage
+        )
     for line in lost:
         say(f"not among the tables: {line}")
     say(f"written to {out}")

@@ -1,9 +1,8 @@
-"""Statistical models that other programs wrote: statismo ``.h5`` and scalismo ``.h5.json``."""
+"""Statistical models that other programs wrote in the statismo layout."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from atlas.hdf5.fields import NUMBERS, FieldError, Fields, opened
 
 # Before 0.9 a basis carried the standard deviations in its columns.
 SCALED_BASIS = (0, 8)
-HARD_LINK, COLLECTIONS = "H5L_TYPE_HARD", ("groups", "datasets")
 # The shape of each; a single number may stand in a list of one.
 ENTRIES: dict[str, tuple[int | None, ...]] = {
     "representer/points": (3, None),
@@ -27,14 +25,6 @@ ENTRIES: dict[str, tuple[int | None, ...]] = {
     "version/minorVersion": (),
 }
 NEEDED = ("representer/points", "model/mean", "model/pcaBasis", "model/pcaVariance")
-
-
-@dataclass(frozen=True, slots=True)
-class _Entries:
-    """Values by path within a model, and the kind of its data set."""
-
-    values: Mapping[str, Any]
-    dataset_type: str
 
 
 def read_statismo(path: str | Path, model_path: str = "/") -> StatisticalModel:
@@ -64,7 +54,7 @@ def read_statismo(path: str | Path, model_path: str = "/") -> StatisticalModel:
             for name in filter(None, model_path.split("/")):
                 base = base.within(name)
             parts = _parts(base, file)
-            model = _model(_entries(parts))
+            model = _model(*_entries(parts))
             for part in parts.values():
                 # Of ours it holds a digest; other programs know of none.
                 part.is_sealed()
@@ -83,7 +73,8 @@ def _parts(base: Fields, root: Fields) -> dict[str, Fields]:
     return parts
 
 
-def _entries(parts: Mapping[str, Fields]) -> _Entries:
+def _entries(parts: Mapping[str, Fields]) -> tuple[dict[str, Any], str]:
+    """Values by path within a model, and the kind of its data set."""
     values: dict[str, Any] = {}
     for name, shape in ENTRIES.items():
         group, _, entry = name.partition("/")
@@ -92,7 +83,7 @@ def _entries(parts: Mapping[str, Fields]) -> _Entries:
     if "representer" not in parts:
         raise StatismoError("no representer")
     parts["representer"].attributes_if_there(("name", "version"), str)
-    return _Entries(values, parts["representer"].attribute("datasetType", str))
+    return values, parts["representer"].attribute("datasetType", str)
 
 
 def _numbers_at(part: Fields, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -119,57 +110,6 @@ def read_catalog(path: str | Path) -> dict[str, tuple[str, str]]:
         raise _refusal(path, "/catalog", error) from None
 
 
-def read_scalismo_json(path: str | Path, model_path: str = "/") -> StatisticalModel:
-    """Read a statistical model as newer versions of scalismo write it: ``.h5.json``.
-
-    Parameters
-    ----------
-    path : str or Path
-    model_path : str
-
-    Returns
-    -------
-    StatisticalModel
-
-    Raises
-    ------
-    StatismoError
-        Not there, not JSON, or not such a model.
-
-    Notes
-    -----
-    The document is HDF5/JSON (hdf5-json.readthedocs.io), as far as scalismo-hdf5-json writes it
-    (github.com/unibas-gravis/scalismo-hdf5-json): ``groups`` and ``datasets`` by id, groups
-    with ``attributes`` and hard ``links`` (``title``, ``collection``, ``id``), and the id of the
-    ``root``.  Scalismo keeps ``/version`` at the root for nested models too, writes
-    ``noiseVariance`` as an array of one, and leaves out the cells of a point set.
-    """
-    import orjson
-
-    path = _existing(path)
-    try:
-        document = orjson.loads(path.read_bytes())
-        root = document["groups"][document["root"]]
-        base = _json_place(document, root, model_path)
-        if base is None:
-            raise StatismoError("nothing there")
-        found = {}
-        for name in ENTRIES:
-            owner = base
-            if name.startswith("version/") and _json_place(document, base, "version") is None:
-                owner = root
-            place = _json_place(document, owner, name)
-            if place is not None:
-                found[name] = place["value"]
-        representer = _json_place(document, base, "representer")
-        if representer is None:
-            raise StatismoError("no representer")
-        kinds = {a["name"]: a["value"] for a in representer.get("attributes", ())}
-        return _model(_Entries(found, _text(kinds["datasetType"])))
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
-        raise _refusal(path, model_path, error) from None
-
-
 def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
@@ -183,39 +123,7 @@ def _refusal(path: Path, model_path: str, error: Exception) -> StatismoError:
     )
 
 
-def _text(value: Any) -> str:
-    value = value[0] if isinstance(value, list) and len(value) == 1 else value
-    if not isinstance(value, str):
-        raise StatismoError("a text that is none")
-    return value
-
-
-def _json_child(
-    document: dict[str, Any], group: dict[str, Any], title: str
-) -> dict[str, Any] | None:
-    """What stands under a title, None if nothing does; refuses what lies elsewhere."""
-    links = [link for link in group.get("links", ()) if link.get("title") == title]
-    if not links:
-        return None
-    (link,) = links  # a title twice is an error
-    if link.get("class", HARD_LINK) != HARD_LINK or link["collection"] not in COLLECTIONS:
-        raise StatismoError(f"{title}: a link to elsewhere")
-    found: dict[str, Any] = document[link["collection"]][link["id"]]
-    return found
-
-
-def _json_place(document: dict[str, Any], base: dict[str, Any], path: str) -> dict[str, Any] | None:
-    """The group or data set of a path below a group; None where it is not there."""
-    found: dict[str, Any] | None = base
-    for title in filter(None, path.split("/")):
-        if found is None:
-            return None
-        found = _json_child(document, found, title)
-    return found
-
-
-def _model(entries: _Entries) -> StatisticalModel:
-    values, kind = entries.values, entries.dataset_type
+def _model(values: Mapping[str, Any], kind: str) -> StatisticalModel:
     missing = [name for name in NEEDED if name not in values]
     if missing:
         raise StatismoError(f"no {', '.join(missing)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -13,8 +12,7 @@ from atlas.explorer.packing import ELEMENT, script_json
 from atlas.explorer.three_library import ThreeLibrary, installed_three
 from atlas.output.results import Claim, claim_file, signature, write_result_file
 from atlas.store import Atlas
-from atlas.text.pages import content_policy
-from atlas.text.plain_text import html_text
+from atlas.text.pages import content_policy, fill_template
 
 TITLE = "Lumbosacral atlas"
 # Mathematics first, then what draws, then what joins them: one script, in this order.
@@ -93,9 +91,7 @@ def explorer_page(atlas: Atlas, options: ExplorerOptions | None = None) -> str:
     content = page_content(atlas, options)
     three = installed_three()
     style, script = source_of("explorer.css"), page_script()
-    words = _words(content, three)
-    texts = {name: html_text(text) for name, text in words.items()}
-    texts |= {
+    parts = {
         "policy": content_policy(styles=[style], scripts=[three.source, script]),
         "style": style,
         "three": three.source,
@@ -103,7 +99,8 @@ def explorer_page(atlas: Atlas, options: ExplorerOptions | None = None) -> str:
         "licence": MIT,
         "data": f"{ELEMENT}{script_json(content)}</script>",
     }
-    return _filled(source_of("template.html"), texts)
+    template = Path(__file__).with_name("template.html")
+    return fill_template(template, _words(content, three), html=parts)
 
 
 def page_script(parts: tuple[str, ...] = NUMERICS + INTERFACE) -> str:
@@ -130,8 +127,3 @@ def _words(content: Mapping[str, Any], three: ThreeLibrary) -> dict[str, object]
 def source_of(name: str) -> str:
     """Text of a file of the page that stands beside this module."""
     return files("atlas.explorer").joinpath(name).read_text("utf-8")
-
-
-def _filled(template: str, texts: Mapping[str, str]) -> str:
-    # One pass: a text that reads like a place to fill stays text.
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: texts[found[1]], template)

@@ -24,8 +24,8 @@ from atlas.output.results import LIST, Claim, claim_folder, growing_folder, move
 from atlas.pools import worker_pool
 from atlas.sampling.drawing import Plan
 from atlas.sampling.making import CohortOptions, Maker, notice_of
-from atlas.sampling.recipe import Recipe, fingerprint
-from atlas.sampling.record_files import RECORDS, RecordFiles
+from atlas.sampling.recipe import Recipe
+from atlas.sampling.records import RECORDS, RecordFiles, fingerprint
 from atlas.sampling.summary import write_summary
 from atlas.store import Atlas, load_atlas
 from atlas.text.json_text import json_text
@@ -79,7 +79,7 @@ def write_cohort(
     path = Path(model) / "model.h5" if Path(model).is_dir() else Path(model)
     atlas = load_atlas(path)
     known_formats(options.formats or ("stl",))
-    plan = recipe.plan(atlas)
+    plan = recipe.plan(atlas, measure=options.measure)
     # Fails here, before anything is written, where no draw is possible.
     plan.draw(0, min(CHUNK, recipe.n))
     out, content = claim.path, _plan_text(path, atlas, recipe, options)
@@ -103,7 +103,7 @@ def _plan_text(path: Path, atlas: Atlas, recipe: Recipe, options: CohortOptions)
         "formats": list(options.formats),
         "edge_mm": options.edge_mm,
         "markers": options.markers,
-        "measures": options.measures,
+        "measures": options.measure is not None,
         "notice": notice_of(atlas),
         "attribution": atlas.provenance.get("attribution", ""),
         "disclaimer": atlas.provenance.get("disclaimer", ""),

@@ -10,11 +10,11 @@ import numpy as np
 from atlas.arrays import read_only
 from atlas.model.shape_model import ShapeModel
 from atlas.sampling.designs import NOISE, POSE, Design, SamplingError
-from atlas.sampling.populations import check_method, draw_scores
 from atlas.sampling.poses import PoseLimits, placed
 from atlas.sampling.restrictions import Restriction
 
 INVALID = ("redraw", "repair", "keep")
+METHODS = ("parametric", "bootstrap", "kde")
 MAX_ATTEMPTS = 1000
 
 # Scores (m, K) and shapes (m, L, 3) to which of the rules (m, R) each shape keeps.
@@ -78,7 +78,18 @@ class Plan:
             )
         if self.invalid not in INVALID:
             raise SamplingError(f"invalid: expected one of {INVALID}, got {self.invalid!r}")
-        check_method(self.method, self.design, self.subject_scores)
+        if self.method not in METHODS:
+            raise SamplingError(f"method: expected one of {METHODS}, got {self.method!r}")
+        if self.method != "parametric" and self.subject_scores is None:
+            raise SamplingError(
+                f"method {self.method}: expected the scores of the subjects, got none; give the "
+                "atlas"
+            )
+        if self.method != "parametric" and self.design.name != "independent":
+            raise SamplingError(
+                f"method {self.method}: expected design 'independent', since subjects are drawn by "
+                f"chance, got {self.design.name!r}"
+            )
 
     @property
     def redraws(self) -> bool:
@@ -247,14 +258,20 @@ def _pair_valid(design: Design, valid: np.ndarray) -> np.ndarray:
 
 
 def _next_scores(plan: Plan, indices: np.ndarray, streams: list[np.random.Generator]) -> np.ndarray:
-    return draw_scores(
-        plan.design,
-        plan.restriction,
-        indices=indices,
-        streams=streams,
-        method=plan.method,
-        subject_scores=plan.subject_scores,
-    )
+    """The next scores (m, K) of some samples, from the streams that are theirs."""
+    normal = np.stack([stream.standard_normal(plan.design.n_modes) for stream in streams])
+    normal *= np.array([plan.design.sign_of(int(i)) for i in indices])[:, None]
+    if plan.subject_scores is None or plan.method == "parametric":
+        return plan.restriction.apply(normal)
+    n, k = plan.subject_scores.shape
+    chosen: np.ndarray = plan.subject_scores[[int(stream.integers(n)) for stream in streams]]
+    if plan.method == "bootstrap":
+        return chosen
+    # A smoothed bootstrap of standardised scores: a normal kernel of Silverman's width about the
+    # subject, shrunk so that the variance is the model's (Silverman 1986, Density Estimation, eq.
+    # 4.14 and section 6.4.1).  Drawn with equal weight, the subjects vary by (n - 1) / n of it.
+    width = (4 / (n * (k + 2))) ** (1 / (k + 4))
+    return (chosen + width * normal) / np.sqrt((n - 1) / n + width**2)
 
 
 def _why_nothing(plan: Plan, index: int, kept: np.ndarray) -> str:

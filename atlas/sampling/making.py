@@ -18,9 +18,8 @@ from atlas.mesh.surfaces.named_surfaces import surfaces
 from atlas.mesh.validity.repair import repair
 from atlas.sampling.designs import SamplingError
 from atlas.sampling.drawing import LIMITS, Plan
-from atlas.sampling.recipe import MeasureFunction, Recipe, measure_function
-from atlas.sampling.record_files import RecordFiles
-from atlas.sampling.records import Record, sample_id
+from atlas.sampling.recipe import MeasureFunction, Recipe
+from atlas.sampling.records import Record, RecordFiles, sample_id
 from atlas.store import Atlas, load_atlas
 
 NOTICE = "synthetic: drawn from a statistical atlas, not imaged"
@@ -40,8 +39,10 @@ class CohortOptions:
         Length of edges aimed at.
     markers : bool
         Whether marker files are written, in the layout of the published archive.
-    measures : bool
-        Whether every measure of each anatomy is taken.
+    measure : callable, optional
+        Anatomy to its measures by (level, side, name), as
+        :func:`analysis.morphometry.measures_by_name`: what is measured of each sample, and what a
+        condition of the recipe can be on.  Worker processes import it by its name.
     workers : int
         Processes.  The bytes do not depend on it.
     """
@@ -49,7 +50,7 @@ class CohortOptions:
     formats: tuple[str, ...] = ("stl",)
     edge_mm: float = EDGE_MM
     markers: bool = True
-    measures: bool = True
+    measure: MeasureFunction | None = None
     workers: int = 1
 
     def __post_init__(self) -> None:
@@ -68,7 +69,6 @@ class Maker:
     work: Path
     atlas: Atlas
     plan: Plan
-    measure: MeasureFunction | None
     traced: dict[RootKey, int]
     layout: MeshLayout
 
@@ -90,7 +90,7 @@ class Maker:
             On the same disk: where they are made.
         """
         atlas = load_atlas(path)
-        plan = recipe.plan(atlas)
+        plan = recipe.plan(atlas, measure=options.measure)
         mean = atlas.model.scheme.anatomy(atlas.model.mean)
         return cls(
             path,
@@ -100,7 +100,6 @@ class Maker:
             work,
             atlas,
             plan,
-            measure_function() if options.measures else None,
             _traced(atlas),
             mesh_layout(mean, edge_mm=options.edge_mm),
         )
@@ -140,9 +139,9 @@ class Maker:
         return model.scores(points)
 
     def _measures(self, anatomy: Anatomy) -> dict[str, float]:
-        if self.measure is None:
+        if self.options.measure is None:
             return {}
-        values = self.measure(anatomy)
+        values = self.options.measure(anatomy)
         return {"/".join(key): float(value) for key, value in values.items()}
 
     def _write(self, record: Record, anatomy: Anatomy) -> None:

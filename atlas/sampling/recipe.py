@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,17 +15,13 @@ from atlas.landmarks.scheme import Anatomy, LandmarkScheme
 from atlas.mesh.validity.rules import RULES
 from atlas.mesh.validity.validity import check_many
 from atlas.model.shape_model import ShapeModel
-from atlas.registered import registered
 from atlas.sampling.conditions import condition_on_covariates, vary_structure
 from atlas.sampling.designs import Design, SamplingError
 from atlas.sampling.drawing import Plan
-from atlas.sampling.given import MeasureKey, condition_on_measures, parse_given
+from atlas.sampling.given import MeasureCondition, MeasureKey, condition_on_measures, parse_given
 from atlas.sampling.poses import PoseLimits
 from atlas.sampling.restrictions import Restriction
 from atlas.store import Atlas
-
-# Measures of an anatomy stand in `analysis`, which stands on this package: they register there.
-MEASURES = "atlas.measures"
 
 # A field of view that ends above the conus is no fault of a shape.
 FORBIDDING = tuple(name for name, rule in RULES.items() if rule.kind != "extent")
@@ -92,8 +87,15 @@ class Recipe:
             "vary": list(self.vary),
         }
 
-    def plan(self, atlas: Atlas) -> Plan:
+    def plan(self, atlas: Atlas, *, measure: MeasureFunction | None = None) -> Plan:
         """The plan of this recipe for an atlas.
+
+        Parameters
+        ----------
+        atlas : Atlas
+        measure : callable, optional
+            Anatomy to its measures by (level, side, name), as
+            :func:`analysis.morphometry.measures_by_name`; needed where measures are given.
 
         Raises
         ------
@@ -120,7 +122,7 @@ class Recipe:
             rules=FORBIDDING if self.check else (),
             check=partial(keeps_rules, scheme=model.scheme) if self.check else None,
             invalid=self.invalid,
-            correction=self._correction(model, k),
+            correction=self._correction(model, k, measure),
             pose=pose if self.rotation_deg or self.translation_mm else None,
         )
 
@@ -141,10 +143,16 @@ class Recipe:
             model = _of_the_subject(atlas, Path(self.seen))
         return vary_structure(model, self.vary) if self.vary else model
 
-    def _correction(self, model: ShapeModel, n_modes: int) -> Any:
+    def _correction(
+        self, model: ShapeModel, n_modes: int, measure: MeasureFunction | None
+    ) -> MeasureCondition | None:
         if not self.given:
             return None
-        measure = measure_function()
+        if measure is None:
+            raise SamplingError(
+                f"given {self.given[0]!r}: expected what measures an anatomy, got none; hand it on "
+                "as measure=analysis.morphometry.measures_by_name"
+            )
         known = list(measure(model.scheme.anatomy(model.mean)))
         given = [parse_given(text, known) for text in self.given]
         keys = [g.key for g in given]
@@ -154,19 +162,6 @@ class Recipe:
 def keeps_rules(points: np.ndarray, *, scheme: LandmarkScheme) -> np.ndarray:
     """Which of the rules :data:`FORBIDDING` each shape (m, L, 3) keeps, (m, R)."""
     return check_many(points, scheme, rules=FORBIDDING).held
-
-
-def measure_function() -> MeasureFunction:
-    """The measures of an anatomy, as whoever measures anatomies registered them.
-
-    Raises
-    ------
-    SamplingError
-        Nobody did.
-    """
-    for entry in registered(MEASURES):
-        return entry.load()
-    raise SamplingError(f"measures: expected an entry point {MEASURES}, got none; install again")
 
 
 def _only_of(
@@ -232,9 +227,3 @@ def parse_covariates(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
             raise SamplingError(f"covariate {text!r}: expected {name.strip()} once, got it twice")
         pairs[name.strip()] = number
     return tuple(pairs.items())
-
-
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,21 +1,24 @@
-"""What is known of each sample: one JSON record, written when all its files are there."""
+"""What is known of each sample: a JSON record, which proves that it is there, whole and ours."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from atlas.output.results import move_into
 from atlas.sampling.designs import SamplingError
-from atlas.sampling.drawing import LIMITS, Plan
-from atlas.text.json_values import JsonError, parse_json, value_as
-from atlas.text.plain_text import csv_text
+from atlas.text.json_values import JsonError, value_as
 
-CONFIDENCE = 0.95
+RECORDS = "records"
+# Folders that hold one of each sample's own.
+PARTS = ("markers", "meshes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,40 +114,6 @@ class _Written:
         return found
 
 
-def read_record(path: Path, *, index: int) -> Record:
-    """Read the record of one sample.
-
-    Parameters
-    ----------
-    path : Path
-    index : int
-        Which sample's it must be.
-
-    Returns
-    -------
-    Record
-
-    Raises
-    ------
-    SamplingError
-        Damaged, or of another sample.
-    OSError
-        Cannot be read.
-    """
-    try:
-        found = Record.of(parse_json(path.read_text("utf-8")))
-    except ValueError as error:
-        raise SamplingError(
-            f"{path}: expected the record of a sample, got {error}; remove it, and it is made again"
-        ) from None
-    if found.index != index:
-        raise SamplingError(
-            f"{path}: expected the record of sample {index}, got that of {found.index}; remove it, "
-            "and it is made again"
-        )
-    return found
-
-
 def _null(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
 
@@ -154,101 +123,91 @@ def sample_id(index: int, n: int) -> str:
     return f"sub-{index + 1:0{max(4, len(str(n)))}d}"
 
 
-def samples_csv(records: Iterable[Record], *, n: int, seed: int, notice: str) -> str:
-    """All samples as one table, a row each.
+@dataclass(frozen=True, slots=True)
+class RecordFiles:
+    """The records of one cohort.
 
-    ``id, seed, accepted, attempts, broken_rules, repaired_mm, score_<k>_sd, turn_<axis>_deg,
-    shift_<axis>_mm``, every measure, and ``notice``.
+    Parameters
+    ----------
+    out : Path
+        Its folder.
+    n : int
+        How many samples it has.
+    plan : str
+        SHA-256 of what it is made by: a record of another cohort is none of this one.
     """
-    rows = list(records)
-    first = rows[0]
-    names = list(dict.fromkeys(name for row in rows for name in row.measures))
-    table: list[list[object]] = [
-        [
-            *("id", "seed", "accepted", "attempts", "broken_rules", "repaired_mm"),
-            *(f"score_{k + 1}_sd" for k in range(len(first.scores))),
-            *(f"turn_{axis}_deg" for axis in "xyz"),
-            *(f"shift_{axis}_mm" for axis in "xyz"),
-            *names,
-            "notice",
-        ]
-    ]
-    for row in rows:
-        numbers = [*row.scores, *row.turn_deg, *row.shift_mm]
-        numbers += [row.measures.get(name, np.nan) for name in names]
-        table.append(
-            [
-                sample_id(row.index, n),
-                seed,
-                int(row.accepted),
-                row.attempts,
-                " ".join(row.broken_now),
-                f"{row.repaired_mm:.6g}",
-                *("" if np.isnan(v) else f"{v:.6g}" for v in numbers),
-                notice,
-            ]
+
+    out: Path
+    n: int
+    plan: str
+
+    def name(self, index: int) -> str:
+        """The file of a record, within the folder of the cohort."""
+        return f"{RECORDS}/{sample_id(index, self.n)}.json"
+
+    def put(self, work: Path, record: Record) -> None:
+        """Move what was written of a sample to its place, file by file, and its record last.
+
+        Parameters
+        ----------
+        work : Path
+            With the sample's files in ``markers`` and ``meshes``, and nothing else.
+        record : Record
+        """
+        files = {name: fingerprint(work / name) for name in _files(work)}
+        move_into(work, self.out, files)
+        document = {**record.document(), "plan": self.plan, "files": files}
+        place = work / self.name(record.index)
+        place.parent.mkdir()
+        place.write_text(json.dumps(document | {"sha256": _digest(document)}) + "\n", "utf-8")
+        move_into(work, self.out, [self.name(record.index)])
+
+    def read(self, index: int) -> tuple[Record, Mapping[str, str]] | None:
+        """A record, and the digest of each file of its sample.
+
+        Returns
+        -------
+        record : Record
+        files : mapping of str to str
+            Name within the folder of the cohort to SHA-256.
+            None where there is no record that says all this of this sample of this cohort.
+        """
+        try:
+            document = json.loads((self.out / self.name(index)).read_bytes())
+            said = document.pop("sha256")
+            ours = said == _digest(document) and document["index"] == index
+            plan, files = document.pop("plan"), document.pop("files")
+            mine = re.compile(rf"(?:{'|'.join(PARTS)})/{sample_id(index, self.n)}/[^/\\]+")
+            if not ours or plan != self.plan or not all(map(mine.fullmatch, files)):
+                return None
+            return Record.of(document), files
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+
+    def is_there(self, index: int) -> bool:
+        """Whether a sample has its record, and all its files are as they were written."""
+        found = self.read(index)
+        return found is not None and all(
+            _is_as_written(self.out / name, digest) for name, digest in found[1].items()
         )
-    return csv_text(table)
 
 
-def acceptance_rows(records: Iterable[Record], plan: Plan) -> list[dict[str, Any]]:
-    """How many draws were accepted, and what the others broke.
-
-    Returns
-    -------
-    list of dict
-        A row for all draws together (``any``) and one a rule: ``rule, n_draws, n_broken, share,
-        share_low, share_high`` (Wilson's 95 % interval).  One draw may break several rules.
-    """
-    rows = list(records)
-    draws = sum(row.attempts for row in rows)
-    mended = sum(row.repaired_mm > 0 for row in rows)
-    names = (*plan.rules, *LIMITS)
-    broken = {name: sum(row.broken.get(name, 0) for row in rows) for name in names}
-    rejected = draws - sum(row.accepted for row in rows) + mended
-    return [
-        {"rule": name, "n_draws": draws, "n_broken": count, **_wilson(count, draws)}
-        for name, count in {"any": rejected, **broken}.items()
-    ]
+def _files(work: Path) -> Iterable[str]:
+    return (p.relative_to(work).as_posix() for p in sorted(work.rglob("*")) if p.is_file())
 
 
-def _wilson(count: int, n: int) -> dict[str, float]:
-    interval = stats.binomtest(count, n).proportion_ci(CONFIDENCE, method="wilson")
-    return {
-        "share": count / n,
-        "share_low": float(interval.low),
-        "share_high": float(interval.high),
-    }
+def _digest(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def shift_rows(records: Iterable[Record]) -> list[dict[str, Any]]:
-    """What restriction and rejection made of the distribution, mode by mode.
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
-    Returns
-    -------
-    list of dict
-        ``mode, n, mean_sd, mean_low_sd, mean_high_sd`` (0 in the population; 95 % t interval),
-        ``variance, variance_low, variance_high`` (1 in the population, n - 1; 95 % chi-square
-        interval).  Over accepted samples.
-    """
-    scores = np.array([row.scores for row in records if row.accepted])
-    n = len(scores)
-    if n < 2:
-        return []
-    mean, variance = scores.mean(axis=0), scores.var(axis=0, ddof=1)
-    tail = (1 - CONFIDENCE) / 2
-    half = stats.t.ppf(1 - tail, n - 1) * np.sqrt(variance / n)
-    low, high = ((n - 1) / stats.chi2.ppf(q, n - 1) for q in (1 - tail, tail))
-    return [
-        {
-            "mode": k + 1,
-            "n": n,
-            "mean_sd": float(m),
-            "mean_low_sd": float(m - h),
-            "mean_high_sd": float(m + h),
-            "variance": float(v),
-            "variance_low": float(low * v),
-            "variance_high": float(high * v),
-        }
-        for k, (m, h, v) in enumerate(zip(mean, half, variance, strict=True))
-    ]
+
+def _is_as_written(path: Path, digest: str) -> bool:
+    try:
+        return path.is_file() and fingerprint(path) == digest
+    except OSError:
+        return False

@@ -7,12 +7,16 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import numpy as np
+from scipy import stats
+
 from atlas.output.files import write_file
-from atlas.sampling.drawing import Plan
-from atlas.sampling.records import Record, acceptance_rows, samples_csv, shift_rows
+from atlas.sampling.drawing import LIMITS, Plan
+from atlas.sampling.records import Record, sample_id
 from atlas.store import Atlas
 from atlas.text.plain_text import csv_text, escape_markdown
 
+CONFIDENCE = 0.95
 COLUMNS = {
     "samples.csv": {
         "id, seed": "sample, and the seed of the cohort",
@@ -56,6 +60,106 @@ def write_summary(
     for name, text in content.items():
         write_file(out / name, text)
     return list(content)
+
+
+def samples_csv(records: Iterable[Record], *, n: int, seed: int, notice: str) -> str:
+    """All samples as one table, a row each.
+
+    ``id, seed, accepted, attempts, broken_rules, repaired_mm, score_<k>_sd, turn_<axis>_deg,
+    shift_<axis>_mm``, every measure, and ``notice``.
+    """
+    rows = list(records)
+    first = rows[0]
+    names = list(dict.fromkeys(name for row in rows for name in row.measures))
+    table: list[list[object]] = [
+        [
+            *("id", "seed", "accepted", "attempts", "broken_rules", "repaired_mm"),
+            *(f"score_{k + 1}_sd" for k in range(len(first.scores))),
+            *(f"turn_{axis}_deg" for axis in "xyz"),
+            *(f"shift_{axis}_mm" for axis in "xyz"),
+            *names,
+            "notice",
+        ]
+    ]
+    for row in rows:
+        numbers = [*row.scores, *row.turn_deg, *row.shift_mm]
+        numbers += [row.measures.get(name, np.nan) for name in names]
+        table.append(
+            [
+                sample_id(row.index, n),
+                seed,
+                int(row.accepted),
+                row.attempts,
+                " ".join(row.broken_now),
+                f"{row.repaired_mm:.6g}",
+                *("" if np.isnan(v) else f"{v:.6g}" for v in numbers),
+                notice,
+            ]
+        )
+    return csv_text(table)
+
+
+def acceptance_rows(records: Iterable[Record], plan: Plan) -> list[dict[str, Any]]:
+    """How many draws were accepted, and what the others broke.
+
+    Returns
+    -------
+    list of dict
+        A row for all draws together (``any``) and one a rule: ``rule, n_draws, n_broken, share,
+        share_low, share_high`` (Wilson's 95 % interval).  One draw may break several rules.
+    """
+    rows = list(records)
+    draws = sum(row.attempts for row in rows)
+    mended = sum(row.repaired_mm > 0 for row in rows)
+    names = (*plan.rules, *LIMITS)
+    broken = {name: sum(row.broken.get(name, 0) for row in rows) for name in names}
+    rejected = draws - sum(row.accepted for row in rows) + mended
+    return [
+        {"rule": name, "n_draws": draws, "n_broken": count, **_wilson(count, draws)}
+        for name, count in {"any": rejected, **broken}.items()
+    ]
+
+
+def _wilson(count: int, n: int) -> dict[str, float]:
+    interval = stats.binomtest(count, n).proportion_ci(CONFIDENCE, method="wilson")
+    return {
+        "share": count / n,
+        "share_low": float(interval.low),
+        "share_high": float(interval.high),
+    }
+
+
+def shift_rows(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """What restriction and rejection made of the distribution, mode by mode.
+
+    Returns
+    -------
+    list of dict
+        ``mode, n, mean_sd, mean_low_sd, mean_high_sd`` (0 in the population; 95 % t interval),
+        ``variance, variance_low, variance_high`` (1 in the population, n - 1; 95 % chi-square
+        interval).  Over accepted samples.
+    """
+    scores = np.array([row.scores for row in records if row.accepted])
+    n = len(scores)
+    if n < 2:
+        return []
+    mean, variance = scores.mean(axis=0), scores.var(axis=0, ddof=1)
+    tail = (1 - CONFIDENCE) / 2
+    half = stats.t.ppf(1 - tail, n - 1) * np.sqrt(variance / n)
+    low, high = ((n - 1) / stats.chi2.ppf(q, n - 1) for q in (1 - tail, tail))
+    return [
+        {
+            "mode": k + 1,
+            "n": n,
+            "mean_sd": float(m),
+            "mean_low_sd": float(m - h),
+            "mean_high_sd": float(m + h),
+            "variance": float(v),
+            "variance_low": float(low * v),
+            "variance_high": float(high * v),
+        }
+        for k, (m, h, v) in enumerate(zip(mean, half, variance, strict=True))
+    ]
 
 
 def _table(rows: Iterable[Mapping[str, Any]], notice: str) -> str:

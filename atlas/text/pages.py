@@ -4,45 +4,51 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from atlas.text.plain_text import html_text
 
 
-def static_page(*, title: str, style: str, body: str, generator: str = "") -> str:
-    """A page without scripts that needs nothing from elsewhere.
+def fill_template(path: Path, texts: Mapping[str, object], *, html: Mapping[str, str]) -> str:
+    """A template with its places filled: text is escaped, HTML stands as it is.
 
     Parameters
     ----------
-    title : str
-        Text.
-    style : str
-        CSS.
-    body : str
-        HTML; whoever made it escaped what came from files.
-    generator : str
-        What the page says it was written by.
+    path : Path
+        A template of Jinja; what it extends stands beside it.
+    texts : mapping of str to object
+        All of it is text, however deep, but for a :class:`markupsafe.Markup`.
+    html : mapping of str to str
+        HTML, whose maker has escaped what came from files.
 
     Returns
     -------
     str
+
+    Raises
+    ------
+    jinja2.UndefinedError
+        The template names a place that nobody filled.
     """
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{content_policy(styles=[style])}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="{html_text(generator)}">
-<title>{html_text(title)}</title>
-<style>{style}</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
+    templates = Environment(
+        loader=FileSystemLoader(path.parent),
+        autoescape=True,
+        finalize=_as_text,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    marked = {name: Markup(part) for name, part in html.items()}  # noqa: S704  (HTML, as told)
+    return templates.get_template(path.name).render(texts, **marked)
+
+
+def _as_text(value: object) -> Markup:
+    return value if isinstance(value, Markup) else Markup(html_text(value))  # noqa: S704  (escaped)
 
 
 def content_policy(*, styles: Sequence[str], scripts: Sequence[str] = ()) -> str:

@@ -280,10 +280,7 @@ def watched(monkeypatch, made):
     def patch(where: str, result: Any = ()) -> None:
         monkeypatch.setattr(where, keep(result))
 
-    def entries(_group: str) -> list[SimpleNamespace]:
-        return [SimpleNamespace(name="all", load=lambda: keep([]))]
-
-    return SimpleNamespace(kept=kept, atlas=atlas, patch=patch, entries=entries, keep=keep)
+    return SimpleNamespace(kept=kept, atlas=atlas, patch=patch)
 
 
 def leave_out_the_work(row: Row, watched: Any, monkeypatch: Any) -> None:
@@ -303,14 +300,14 @@ def leave_out_the_work(row: Row, watched: Any, monkeypatch: Any) -> None:
         watched.patch(*place)
     alone = {
         "compare": ("atlas.compare.compare_dataset", ((), ())),
-        "evaluate": ("atlas.reports.evaluate", None),
+        "evaluate": ("analysis.evaluation.folder.write_evaluation_folder", None),
         "fetch": ("atlas.data.remote.fetching.fetch", ()),
-        "report": ("atlas.reports.report", None),
+        "overlay": ("analysis.figures.overlays.write_overlay", ()),
+        "report": ("analysis.pages.notebooks.write_reports", None),
+        "tables": ("analysis.tables.folder.write_tables_folder", ()),
     }
     if row.command in alone:
         watched.patch(*alone[row.command])
-    if row.command in ("overlay", "tables"):
-        monkeypatch.setattr("atlas.registered.registered", watched.entries)
     if (row.command, row.option) == ("sample", "--workers"):
         watched.patch("atlas.sampling.cohort.write_cohort")
         monkeypatch.setattr("atlas.cli.sample._print_acceptance", lambda _: None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import h5py
@@ -15,7 +14,7 @@ from statismo_checker import broken_rules, uncompressed
 from atlas.build import build_atlas
 from atlas.exchange.interchange import marginal, tube_cells
 from atlas.exchange.statismo import ModelInfo, StatismoError, StatisticalModel, write_model
-from atlas.exchange.statismo_reader import read_catalog, read_scalismo_json, read_statismo
+from atlas.exchange.statismo_reader import read_catalog, read_statismo
 from atlas.hdf5.fields import DIGEST
 from atlas.mesh.surfaces.named_surfaces import Mesh
 from atlas.model.fitting import fit_shape_model
@@ -215,57 +214,13 @@ def test_a_basis_of_version_0_8_is_freed_of_its_standard_deviations(tmp_path):
     np.testing.assert_allclose(read_statismo(path).modes, make_model().modes, atol=1e-6)
 
 
-def json_document(model: StatisticalModel, *, base: str = "") -> dict:
-    """What scalismo-hdf5-json writes: ids, hard links, version at the root, cells (c, T)."""
-    document: dict = {"apiVersion": "1.0.0", "datasets": {}, "groups": {}, "root": "g"}
-
-    def group(path: str) -> dict:
-        key = "g" + path
-        if key not in document["groups"]:
-            document["groups"][key] = {"attributes": [], "links": [], "alias": [path]}
-            if path:
-                above, _, title = path.rpartition("/")
-                link = {"title": title, "collection": "groups", "id": key}
-                group(above)["links"].append(link | {"class": "H5L_TYPE_HARD"})
-        return document["groups"][key]
-
-    def dataset(path: str, value) -> None:
-        above, _, title = path.rpartition("/")
-        document["datasets"]["d" + path] = {"shape": {}, "type": {}, "value": value}
-        link = {"title": title, "collection": "datasets", "id": "d" + path}
-        group(above)["links"].append(link | {"class": "H5L_TYPE_HARD"})
-
-    group("")
-    kind = {"name": "datasetType", "type": {}, "shape": {}, "value": model.dataset_type}
-    group(f"{base}/representer")["attributes"].append(kind)
-    dataset("/version/majorVersion", 0)
-    dataset("/version/minorVersion", 9)
-    dataset(f"{base}/representer/points", model.reference.T.tolist())
-    if model.cells.size:
-        dataset(f"{base}/representer/cells", model.cells.T.tolist())
-    dataset(f"{base}/model/mean", model.mean.ravel().tolist())
-    dataset(f"{base}/model/noiseVariance", [model.noise])
-    dataset(f"{base}/model/pcaBasis", model.modes.reshape(len(model.variance), -1).T.tolist())
-    dataset(f"{base}/model/pcaVariance", model.variance.tolist())
-    return document
-
-
-@pytest.mark.parametrize("kind", ["POLYGON_MESH", "LINE_MESH", "POINT_SET"])
-@pytest.mark.parametrize("base", ["", "/nested/one"])
-def test_a_scalismo_json_model_reads_like_the_same_model_in_hdf5(tmp_path, kind, base):
-    path = tmp_path / "model.h5.json"
-    path.write_text(json.dumps(json_document(make_model(kind), base=base)))
-    assert_same(read_scalismo_json(path, base or "/"), make_model(kind))
-
-
 def test_what_is_no_model_is_refused_with_its_path_and_reason(tmp_path):
     with pytest.raises(StatismoError, match=r"gone\.h5: expected a statistical model.*nothing"):
         read_statismo(tmp_path / "gone.h5")
     text = tmp_path / "text.h5"
     text.write_text("hello")
-    for read in (read_statismo, read_scalismo_json):
-        with pytest.raises(StatismoError, match=r"text\.h5: expected a statistical model in the"):
-            read(text)
+    with pytest.raises(StatismoError, match=r"text\.h5: expected a statistical model in the"):
+        read_statismo(text)
     for name, message in [
         ("model/mean", "no model/mean"),
         ("representer/cells", "no representer/cells in a POLYGON_MESH"),
@@ -276,12 +231,6 @@ def test_what_is_no_model_is_refused_with_its_path_and_reason(tmp_path):
             del file[name]
         with pytest.raises(StatismoError, match=message):
             read_statismo(path)
-    document = json_document(make_model())
-    document["datasets"]["d/model/pcaBasis"]["value"] = [[1.0, 2.0]]
-    path = tmp_path / "broken.h5.json"
-    path.write_text(json.dumps(document))
-    with pytest.raises(StatismoError, match=r"basis of shape \(1, 2\) for 5 points and 2 modes"):
-        read_scalismo_json(path)
 
 
 def test_a_model_that_cannot_be_is_refused():

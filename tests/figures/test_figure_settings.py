@@ -13,10 +13,10 @@ import pytest
 import specimens
 
 import analysis
-from analysis.check_report import _png, draw_finding
 from analysis.figures.compositions import anatomy_figure, png_bytes, scree_figure
 from analysis.figures.figure_files import figure_bytes
 from analysis.figures.settings import own_settings
+from analysis.pages.findings import _png, draw_finding
 from atlas.data.subject import Finding, Severity
 from atlas.landmarks.placing import subject_anatomy
 

@@ -16,8 +16,8 @@ from atlas.build import build_atlas
 from atlas.compare import Comparison, comparison_csv
 from atlas.exchange.exports import export_atlas
 from atlas.mesh.formats.centrelines import write_centrelines_csv
-from atlas.sampling.records import Record, samples_csv
-from atlas.sampling.summary import _table
+from atlas.sampling.records import Record
+from atlas.sampling.summary import _table, samples_csv
 from atlas.store import Settings
 from atlas.text.plain_text import csv_cell
 

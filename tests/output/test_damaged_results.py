@@ -22,7 +22,7 @@ from atlas.store import AtlasFileError, load_atlas, save_atlas
 
 KINDS = (
     *("model", "model-bytes", "model-0.1.0", "model-gaps", "statismo", "landmarks"),
-    *("scalismo-json", "record", "scores-csv", "scores-json", "image", "image-gz", "sidecar"),
+    *("record", "scores-csv", "scores-json", "image", "image-gz", "sidecar"),
     *("stl", "stl-text"),
 )
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 import specimens
 import trimesh
 
+from analysis.morphometry import measures_by_name
 from atlas.build import build_atlas
 from atlas.data.dataset import read_dataset
 from atlas.errors import MachineError
@@ -28,7 +30,8 @@ from atlas.sampling.making import CohortOptions
 from atlas.sampling.recipe import Recipe
 from atlas.store import Settings, load_atlas, save_atlas
 
-PLAIN = CohortOptions(formats=(), measures=False)
+PLAIN = CohortOptions(formats=())
+MEASURED = CohortOptions(edge_mm=3.0, measure=measures_by_name)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +56,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def cohort(model, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("cohorts") / "plain"
-    write_cohort(model, Recipe(n=12, seed=4), out, CohortOptions(edge_mm=3.0))
+    write_cohort(model, Recipe(n=12, seed=4), out, MEASURED)
     return out
 
 
@@ -101,10 +104,10 @@ def test_what_was_rejected_is_counted(cohort):
 
 @pytest.mark.slow
 def test_a_sample_does_not_depend_on_n_or_on_the_number_of_processes(model, cohort, tmp_path):
-    options = CohortOptions(edge_mm=3.0, workers=2)
+    options = replace(MEASURED, workers=2)
     write_cohort(model, Recipe(n=12, seed=4), tmp_path / "two", options)
     assert files_of(tmp_path / "two") == files_of(cohort)
-    write_cohort(model, Recipe(n=3, seed=4), tmp_path / "few", CohortOptions(edge_mm=3.0))
+    write_cohort(model, Recipe(n=3, seed=4), tmp_path / "few", MEASURED)
     few = files_of(tmp_path / "few" / "markers")
     whole = files_of(cohort / "markers")
     assert few == {name: whole[name] for name in few}
@@ -113,7 +116,7 @@ def test_a_sample_does_not_depend_on_n_or_on_the_number_of_processes(model, coho
 def test_nothing_unfinished_stays_and_a_second_run_changes_nothing(model, cohort):
     before = files_of(cohort)
     assert not list(cohort.rglob(".*"))
-    write_cohort(model, Recipe(n=12, seed=4), cohort, CohortOptions(edge_mm=3.0))
+    write_cohort(model, Recipe(n=12, seed=4), cohort, MEASURED)
     assert files_of(cohort) == before
 
 
@@ -133,7 +136,7 @@ def test_a_cohort_that_lost_samples_gets_the_same_ones_back(model, tmp_path):
 def test_a_pose_moves_markers_and_leaves_measures(model, tmp_path):
     for name, options in (("still", {}), ("moved", {"rotation_deg": 30, "translation_mm": 40})):
         recipe = Recipe(n=2, seed=6, **options)
-        write_cohort(model, recipe, tmp_path / name, CohortOptions(formats=()))
+        write_cohort(model, recipe, tmp_path / name, replace(MEASURED, formats=()))
     still, moved = (rows_of(tmp_path / name / "samples.csv") for name in ("still", "moved"))
     for a, b in zip(still, moved, strict=True):
         assert {k: v for k, v in a.items() if "turn_" not in k and "shift_" not in k} == {
@@ -179,7 +182,7 @@ def test_repair_moves_what_breaks_a_rule_and_says_how_far(model, tmp_path):
 )
 def test_what_cannot_be_sampled_is_refused_and_nothing_is_written(model, recipe, message, tmp_path):
     with pytest.raises(SamplingError, match=message):
-        write_cohort(model, recipe, tmp_path / "out", PLAIN)
+        write_cohort(model, recipe, tmp_path / "out", MEASURED)
     assert not (tmp_path / "out").exists()
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import specimens
 
-from analysis.morphometry.named import named_values
+from analysis.morphometry import measures_by_name
 from atlas.build import build_atlas
 from atlas.data.dataset import Dataset
 from atlas.exchange.marker_files import write_markers
 from atlas.sampling.designs import SamplingError
-from atlas.sampling.recipe import Recipe, keeps_rules, measure_function, parse_covariates
+from atlas.sampling.recipe import Recipe, keeps_rules, parse_covariates
 from atlas.store import Atlas, Settings
 
 FREE = {"coverage": None, "check": False}
@@ -39,8 +39,9 @@ def test_a_recipe_is_json_and_back():
     assert document["n"] == 3
 
 
-def test_the_registered_measures_are_those_of_the_tables():
-    assert measure_function() is named_values
+def test_a_condition_needs_what_measures(atlas):
+    with pytest.raises(SamplingError, match="given 'x = 1': expected what measures an anatomy"):
+        Recipe(n=3, given=("x = 1",)).plan(atlas)
 
 
 @pytest.mark.slow
@@ -48,12 +49,12 @@ def test_the_draws_have_the_measure_that_was_given(atlas):
     scheme = atlas.model.scheme
     key = ("L1", "both", "csf_dorsal_mm")
     draws = Recipe(n=40, **FREE).plan(atlas).draw()
-    free = np.array([named_values(scheme.anatomy(p))[key] for p in draws.points])
+    free = np.array([measures_by_name(scheme.anatomy(p))[key] for p in draws.points])
     # Towards the mean of the population and a little beyond: an anatomy there is possible.
     value, sd = float(np.median(free)) + 0.3 * free.std(), 0.2 * free.std()
     text = f"dorsal CSF at L1 = {value:.4f} mm ± {sd:.4f}"
-    given = Recipe(n=40, given=(text,), **FREE).plan(atlas).draw()
-    measured = np.array([named_values(scheme.anatomy(p))[key] for p in given.points])
+    given = Recipe(n=40, given=(text,), **FREE).plan(atlas, measure=measures_by_name).draw()
+    measured = np.array([measures_by_name(scheme.anatomy(p))[key] for p in given.points])
     assert measured.mean() == pytest.approx(value, abs=4 * sd / np.sqrt(40))
     assert measured.std() == pytest.approx(sd, rel=0.4)
     assert given.valid.all()

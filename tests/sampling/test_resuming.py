@@ -24,7 +24,7 @@ from atlas.sampling.making import CohortOptions, Maker
 from atlas.sampling.recipe import Recipe
 from atlas.store import Settings, save_atlas
 
-OPTIONS = CohortOptions(edge_mm=4.0, measures=False)
+OPTIONS = CohortOptions(edge_mm=4.0)
 RECIPE = Recipe(n=4, seed=4)
 SECOND = "sub-0002"
 

@@ -13,7 +13,7 @@ import pytest
 import specimens
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from analysis.reporting import (
+from analysis.pages.notebooks import (
     ReportError,
     find_notebooks,
     notebook_page,
@@ -53,13 +53,32 @@ def page_of(*outputs, source: str = "1") -> str:
 
 
 def test_the_notebooks_of_the_checkout_are_found():
-    assert "population_atlas" in find_notebooks()
+    assert list(find_notebooks()) == [
+        "alignment_and_anchors",
+        "model_evaluation",
+        "population_atlas",
+        "predict_from_partial",
+        "segment_variability",
+        "synthetic_anatomies",
+    ]
+
+
+def code_cells(path: Path):
+    return [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+
+
+@pytest.mark.parametrize("path", find_notebooks().values(), ids=lambda p: p.stem)
+def test_notebooks_are_kept_without_outputs_and_define_nothing(path):
+    for cell in code_cells(path):
+        assert not cell.outputs
+        assert cell.execution_count is None
+        nodes = ast.walk(ast.parse(cell.source))
+        assert not [n for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
 
 
 def imported_names(notebook: Path):
     """Module and name of everything a notebook takes from the packages."""
-    cells = [c.source for c in nbformat.read(notebook, 4).cells if c.cell_type == "code"]
-    nodes = [node for source in cells for node in ast.walk(ast.parse(source))]
+    nodes = [node for cell in code_cells(notebook) for node in ast.walk(ast.parse(cell.source))]
     return [
         (node.module, alias.name)
         for node in nodes

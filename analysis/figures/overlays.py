@@ -11,15 +11,15 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.compositions import new_figure, written
 from analysis.figures.figure_files import figure_bytes
-from analysis.figures.settings import own_settings
-from analysis.figures.shapes import TEXT_PT
-from analysis.overlay_panels import (
+from analysis.figures.overlay_panels import (
     MARGIN_MM,
     PERCENTILES,
     Panel,
     ganglion_panels,
     slice_panels,
 )
+from analysis.figures.settings import own_settings
+from analysis.figures.shapes import TEXT_PT
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.data.images import Image, ImageError, find_image, open_image
 from atlas.data.subject import LEVELS, Subject
@@ -82,7 +82,7 @@ def write_overlay(
     force : bool
         As :func:`atlas.output.results.claim_folder` takes it.
     every, slices, margin_mm
-        As :func:`analysis.overlay_panels.slice_panels` takes them.
+        As :func:`analysis.figures.overlay_panels.slice_panels` takes them.
 
     Returns
     -------

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from analysis.pages.page import fill_page
 from atlas.errors import AtlasError
 from atlas.output.files import write_file
 from atlas.output.results import Claim, claim_folder, new_folder
@@ -19,59 +18,22 @@ from atlas.progress import Stage, quiet
 from atlas.store import Atlas, load_atlas
 from atlas.surroundings import own_environment
 from atlas.text.json_text import json_text
-from atlas.text.pages import static_page
-from atlas.text.plain_text import html_text
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 INDEX = "index.html"
 PARAMETERS = "# Parameters"
-TEMPLATE = "nbconvert/templates/basic/conf.json"
 # A cell that bootstraps or samples takes a minute on a slow machine; one that hangs, for ever.
 CELL_TIMEOUT_S = 600
 INSTALL = "pip install 'lumbosacral-atlas[reports]'"
 # What outputs and text may hold on a page; anything else is shown as text.
 KEPT_TAGS = frozenset(
     {
-        "a",
-        "abbr",
-        "b",
-        "blockquote",
-        "br",
-        "caption",
-        "code",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "figcaption",
-        "figure",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "hr",
-        "i",
-        "img",
-        "li",
-        "ol",
-        "p",
-        "pre",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "sup",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "ul",
+        *("a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "div", "dl", "dt", "em"),
+        *("figcaption", "figure", "h1", "h2", "h3", "h4", "hr", "i", "img", "li", "ol", "p", "pre"),
+        *("small", "span", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead"),
+        *("tr", "ul"),
     }
 )
 KEPT_ATTRIBUTES = {
@@ -82,11 +44,9 @@ KEPT_ATTRIBUTES = {
     "th": ("colspan", "rowspan", "scope"),
 }
 _EMBEDDED = re.compile(r"<(style|script)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
-STYLE = Path(__file__).with_name("report_page.css").read_text("utf-8")
-_CODE_SWITCH = (
-    '<label class="code-switch"><input type="checkbox" id="show-code"> show the code</label>\n'
-)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/=\s]*")
+# A line of a cell that assigns a parameter.
+_ASSIGNMENT = re.compile(r"^(\w+) = .*$", re.MULTILINE)
 _LINK = re.compile(r"(?:https?://|#)", re.IGNORECASE)
 
 
@@ -102,12 +62,12 @@ def find_notebooks() -> dict[str, Path]:
     ReportError
         Neither is there.
     """
-    here = Path(__file__).resolve().parent
-    for folder in (here / "notebooks", here.parent / "reports"):
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "notebooks", package.parent / "reports"):
         found = {p.stem: p for p in sorted(folder.glob("*.ipynb"))}
         if found:
             return found
-    raise ReportError(f"{here / 'notebooks'}: expected notebooks, got none; install again")
+    raise ReportError(f"{package / 'notebooks'}: expected notebooks, got none; install again")
 
 
 def write_reports(
@@ -115,6 +75,7 @@ def write_reports(
     out: str | Path | Claim,
     *,
     only: Iterable[str] = (),
+    force: bool = False,
     stage: Stage = quiet,
 ) -> None:
     """Run notebooks on an atlas and write them with outputs, as pages, and an index.
@@ -129,6 +90,8 @@ def write_reports(
         which says what they were made from.
     only : iterable of str
         Names of notebooks; all by default.
+    force : bool
+        As :func:`atlas.output.results.claim_folder` takes it.
     stage : callable
         Called with the name of each as it begins.
 
@@ -137,16 +100,17 @@ def write_reports(
     ReportError
         An unknown name, a cell that fails, or the packages that run notebooks are not there.
     """
-    claim = claim_folder(out, command="report", inputs=(model,))
+    claim = claim_folder(out, command="report", inputs=(model,), force=force)
     atlas = load_atlas(model)
     notebooks = _chosen(find_notebooks(), tuple(only))
+    nbformat, _ = _packages()
     with new_folder(claim) as folder:
         titles = {}
         for name, path in notebooks.items():
             stage(f"running {name}")
             done = run_notebook(path, {"MODEL": str(model)})
             titles[name] = _title(done, name)
-            write_file(folder / f"{name}.ipynb", _as_json(done))
+            write_file(folder / f"{name}.ipynb", nbformat.writes(done) + "\n")
             write_file(folder / f"{name}.html", notebook_page(done, titles[name]))
         document = {"reports": titles, "atlas": dict(atlas.provenance)}
         write_file(folder / "reports.json", json_text(document))
@@ -196,7 +160,9 @@ def run_notebook(path: Path, parameters: Mapping[str, Any]) -> NotebookNode:
                     f"({cell.source.strip().splitlines()[0]!r}): "
                     f"{output['ename']}: {output['evalue']}"
                 )
-    _forget_the_run(notebook)
+    for cell in notebook.cells:
+        # When each cell ran: the same atlas gives the same report.
+        cell.metadata.pop("execution", None)
     return notebook
 
 
@@ -205,6 +171,7 @@ def _own_kernel() -> Iterator[tuple[Any, dict[str, str]]]:
     """A kernel of this very Python, and its environment: nothing of the user's own Jupyter."""
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
+    from matplotlib import get_cachedir
 
     with TemporaryDirectory(prefix="atlas-") as name:
         kernel = AsyncKernelManager(
@@ -213,15 +180,10 @@ def _own_kernel() -> Iterator[tuple[Any, dict[str, str]]]:
             kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
             connection_file=str(Path(name) / "kernel.json"),
         )
-        # No profile that runs at the start, and a home folder need not be there.
-        yield kernel, own_environment() | {"IPYTHONDIR": name, **_font_cache(name)}
-
-
-def _font_cache(folder: str) -> dict[str, str]:
-    """Where matplotlib keeps its list of fonts, if it has no place of its own."""
-    from matplotlib import get_cachedir
-
-    return {"MPLCONFIGDIR": str(get_cachedir() or folder)}
+        # No profile that runs at the start, and a home folder need not be there, for matplotlib's
+        # list of fonts either.
+        own = {"IPYTHONDIR": name, "MPLCONFIGDIR": str(get_cachedir() or name)}
+        yield kernel, own_environment() | own
 
 
 def _packages() -> tuple[Any, Any]:
@@ -241,33 +203,12 @@ def _set_parameters(notebook: NotebookNode, name: str, parameters: Mapping[str, 
     cell = next((c for c in notebook.cells if c.source.startswith(PARAMETERS)), None)
     if cell is None:
         raise ReportError(f"notebook {name}: expected a cell that begins with {PARAMETERS!r}")
-    known = {
-        target.id
-        for node in ast.parse(cell.source).body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    unknown = sorted(set(parameters) - known)
+    known = {found[1]: found[0] for found in _ASSIGNMENT.finditer(cell.source)}
+    unknown = sorted(set(parameters) - set(known))
     if unknown:
         raise ReportError(f"notebook {name}: expected parameters of {sorted(known)}, got {unknown}")
-    lines = [f"{key} = {value!r}" for key, value in parameters.items()]
-    kept = [
-        ast.unparse(node)
-        for node in ast.parse(cell.source).body
-        if not (isinstance(node, ast.Assign) and _assigns(node, parameters))
-    ]
-    cell.source = "\n".join([PARAMETERS, *lines, *kept])
-
-
-def _assigns(node: ast.Assign, names: Mapping[str, Any]) -> bool:
-    return any(isinstance(t, ast.Name) and t.id in names for t in node.targets)
-
-
-def _forget_the_run(notebook: NotebookNode) -> None:
-    """Drop when each cell ran: the same atlas gives the same report."""
-    for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
+    for key, value in parameters.items():
+        cell.source = cell.source.replace(known[key], f"{key} = {value!r}", 1)
 
 
 def notebook_page(notebook: NotebookNode, title: str) -> str:
@@ -282,19 +223,19 @@ def notebook_page(notebook: NotebookNode, title: str) -> str:
     exporter.register_filter("clean_html", _clean)
     body, _ = exporter.from_notebook_node(notebook)
     colours = HtmlFormatter(style="default").get_style_defs(".highlight")
-    return static_page(title=title, style=f"{STYLE}{colours}\n", body=_CODE_SWITCH + body)
+    return fill_page("notebook.html", title=title, more_style=colours, html={"notebook": body})
 
 
 def _exporter() -> Any:
     """What makes HTML of a notebook, by the templates it came with and none of the user's."""
-    from nbconvert import HTMLExporter
+    import nbconvert
 
-    places = [file.locate() for file in files("nbconvert") or () if file.match(TEMPLATE)]
+    own = [folder / "share/jupyter" for folder in Path(nbconvert.__file__).parents]
 
-    class Exporter(HTMLExporter):  # type: ignore[misc]
+    class Exporter(nbconvert.HTMLExporter):  # type: ignore[misc]
         def get_prefix_root_dirs(self) -> list[str]:
-            found = [str(Path(str(place)).parents[3]) for place in places]
-            return found or list(super().get_prefix_root_dirs())
+            found = [str(f) for f in own if (f / "nbconvert/templates/basic").is_dir()]
+            return found[:1] or list(super().get_prefix_root_dirs())
 
     return Exporter(
         template_name="basic",
@@ -326,12 +267,6 @@ def _is_kept(tag: str, name: str, value: str) -> bool:
     return name != "href" or bool(_LINK.match(value))
 
 
-def _as_json(notebook: NotebookNode) -> str:
-    import nbformat
-
-    return nbformat.writes(notebook) + "\n"
-
-
 def _title(notebook: NotebookNode, name: str) -> str:
     """The first heading of a notebook, or its name."""
     for cell in notebook.cells:
@@ -342,15 +277,13 @@ def _title(notebook: NotebookNode, name: str) -> str:
 
 def _index(atlas: Atlas, titles: Mapping[str, str]) -> str:
     origin = atlas.provenance
-    rows = "\n".join(
-        f'<li><a href="{html_text(name)}.html">{html_text(title)}</a> '
-        f'(<a href="{html_text(name)}.ipynb">notebook</a>)</li>'
-        for name, title in titles.items()
+    return fill_page(
+        "reports.html",
+        title="Reports of the lumbosacral atlas",
+        n=atlas.model.n_subjects,
+        anchor=origin["anchor"],
+        cohort=origin.get("notice") or "annotated images",
+        reports=titles,
+        attribution=origin["attribution"],
+        disclaimer=origin["disclaimer"],
     )
-    cohort = html_text(origin.get("notice") or "annotated images")
-    body = (
-        f"<h1>Reports of the lumbosacral atlas</h1>\n<p>n = {atlas.model.n_subjects} subjects; "
-        f"anchor: {html_text(origin['anchor'])}. Cohort: {cohort}.</p>\n<ul>\n{rows}\n</ul>\n"
-        f"<p>{html_text(origin['attribution'])}</p>\n<p>{html_text(origin['disclaimer'])}</p>"
-    )
-    return static_page(title="Reports of the lumbosacral atlas", style=STYLE, body=body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import EntryPoint
 
 import annotator_slips
 import numpy as np
@@ -11,9 +10,7 @@ import pytest
 import specimens
 from typer.testing import CliRunner
 
-import atlas.registered
-import atlas.reports
-from analysis.check_report import draw_finding, structure_of, write_check_report
+from analysis.pages.findings import draw_finding, structure_of, write_check_report
 from atlas.checks import find_implausible
 from atlas.checks.rules import COLUMNS, MEANINGS, Meaning
 from atlas.cli import app
@@ -28,18 +25,6 @@ def slipped():
     return annotator_slips.SLIPS["contour_moved_sideways"](
         (SOUND,), np.random.default_rng(2)
     ).subjects
-
-
-@pytest.fixture
-def registered(monkeypatch):
-    entry = EntryPoint(
-        "page", "analysis.check_report:write_check_report", atlas.reports.CHECK_REPORTS
-    )
-
-    def entry_points(*, group):
-        return [entry] if group == atlas.reports.CHECK_REPORTS else []
-
-    monkeypatch.setattr(atlas.registered, "entry_points", entry_points)
 
 
 def test_every_finding_is_on_the_page_with_a_picture(slipped, tmp_path):
@@ -101,7 +86,7 @@ def test_points_of_one_root_share_a_picture():
 # --- the command ---
 
 
-def test_strict_takes_warnings_for_errors_and_the_report_is_written(tmp_path, slipped, registered):
+def test_strict_takes_warnings_for_errors_and_the_report_is_written(tmp_path, slipped):
     specimens.write_subject(tmp_path / "markers", slipped[0])
     run = CliRunner().invoke
     page = tmp_path / "page.html"
@@ -112,7 +97,7 @@ def test_strict_takes_warnings_for_errors_and_the_report_is_written(tmp_path, sl
     assert "contour-out-of-line" in page.read_text()
 
 
-def test_a_report_in_no_folder_is_refused_in_one_line(tmp_path, slipped, registered):
+def test_a_report_in_no_folder_is_refused_in_one_line(tmp_path, slipped):
     specimens.write_subject(tmp_path / "markers", slipped[0])
     page = tmp_path / "nowhere" / "page.html"
     result = CliRunner().invoke(app, ["check", str(tmp_path / "markers"), "--report", str(page)])

@@ -7,8 +7,8 @@ import phantom_images
 import pytest
 import specimens
 
-from analysis.overlay_panels import ganglion_panels, slice_panels
-from analysis.overlays import (
+from analysis.figures.overlay_panels import ganglion_panels, slice_panels
+from analysis.figures.overlays import (
     LEVEL_COLOURS,
     OUTLINES,
     SCALE_MM,

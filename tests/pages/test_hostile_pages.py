@@ -15,10 +15,11 @@ import specimens
 from counting_server import counting_server
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from analysis.check_report import write_check_report
-from analysis.reporting import find_notebooks, notebook_page, write_reports
+from analysis.pages.findings import write_check_report
+from analysis.pages.notebooks import find_notebooks, notebook_page, write_reports
+from analysis.pages.page import fill_page
 from analysis.tables.layouts import Group
-from analysis.tables.page import all_tables_page
+from analysis.tables.markup import as_html
 from analysis.tables.paper import paper_table
 from analysis.tables.typeset import write_table
 from atlas.build import build_atlas
@@ -141,7 +142,8 @@ def test_pages_of_tables(browser, attack, tmp_path):
     table = pd.DataFrame({"subject": [attack], f"x {attack}": [attack], "n": [1]})
     group = Group(3, attack, attack)
     paper = paper_table(table, "one", group.caption(attack, intervals=attack), notice=attack)
-    page = all_tables_page({attack: [paper]}, title=attack, lines=[attack], notice=attack)
+    words = {"title": attack, "lines": [attack], "notice": attack}
+    page = fill_page("tables.html", groups={attack: [as_html(paper)], "x": []}, **words)
     (tmp_path / "tables.html").write_text(page, encoding="utf-8")
     look_at(browser, tmp_path / "tables.html")
     columns = dict.fromkeys(table.columns, attack)

@@ -9,7 +9,7 @@ import phantom_images
 import pytest
 import specimens
 
-from analysis.overlay_panels import (
+from analysis.figures.overlay_panels import (
     MOST_PANELS,
     Plane,
     check_contains,

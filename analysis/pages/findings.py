@@ -7,29 +7,21 @@ import io
 import re
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analysis.figures.settings import own_settings
+from analysis.pages.page import fill_page
 from atlas.checks.rules import MEANINGS
 from atlas.data.dataset import Dataset
 from atlas.data.subject import Finding, RootKey, Severity, Subject
 from atlas.output.results import Claim, claim_file, signature, write_result_file
-from atlas.text.pages import static_page
-from atlas.text.plain_text import html_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}
-section{border-left:4px solid #999;padding:.2rem 1rem;margin:1.2rem 0}
-.error{border-color:#b3261e}.warning{border-color:#c77700}.note{border-color:#888}
-img{max-width:100%}code{background:#f2f2f2;padding:0 .2em}table{border-collapse:collapse}
-td,th{text-align:left;padding:.15rem .8rem .15rem 0;vertical-align:top}
-"""
 QUIET, LOUD = "#b8bec6", "#b3261e"
 PALE = {"dura": "#6f8fb3", "cord": "#c9a227"}
 HEIGHT = re.compile(r"at z (-?\d+\.\d+) mm")
@@ -55,28 +47,21 @@ def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], out: Pat
     groups: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
     for finding in sorted(findings, key=lambda f: (-f.severity, f.subject, f.rule)):
         groups[finding.subject, finding.rule, structure_of(finding.place)].append(finding)
-    parts = [
-        f"<h1>Check of {html_text(dataset.root)}</h1>",
-        _totals(dataset, findings),
-        f"<p><em>{html_text(dataset.notice)}</em></p>" if dataset.notice else "",
-        "<p>Pictures show annotated points, LPS mm: left is +x, dorsal +y, rostral +z.</p>",
-        *(_section(group, subjects) for group in groups.values()),
-        _meanings({f.rule for f in findings}),
-    ]
-    page = static_page(
-        title=f"Check of {dataset.root}",
-        style=STYLE,
-        body="".join(parts),
-        generator=signature("check"),
-    )
-    write_result_file(claim, page)
-
-
-def _totals(dataset: Dataset, findings: tuple[Finding, ...]) -> str:
     counts = [
         f"{s.name.lower()}s {sum(f.severity is s for f in findings)}" for s in reversed(Severity)
     ]
-    return f"<p>Subjects that can be read: {len(dataset.subjects)}; {', '.join(counts)}.</p>"
+    rules = {f.rule for f in findings}
+    page = fill_page(
+        "findings.html",
+        title=f"Check of {dataset.root}",
+        generator=signature("check"),
+        notice=dataset.notice,
+        n_subjects=len(dataset.subjects),
+        totals=", ".join(counts),
+        sections=[_section(group, subjects) for group in groups.values()],
+        meanings={rule: MEANINGS[rule] for rule in sorted(rules & set(MEANINGS))},
+    )
+    write_result_file(claim, page)
 
 
 def structure_of(place: str) -> str:
@@ -90,33 +75,23 @@ def structure_of(place: str) -> str:
     return place.split(" at z ", maxsplit=1)[0] if place.startswith("root ") else place
 
 
-def _section(group: list[Finding], subjects: dict[str, Subject]) -> str:
+def _section(group: list[Finding], subjects: dict[str, Subject]) -> dict[str, Any]:
+    """What the page says of the findings of one name and structure."""
     first = group[0]
-    word = first.severity.name.lower()
-    where = " · ".join(p for p in (first.subject, structure_of(first.place)) if p) or "the dataset"
-    lines = "".join(f"<li>{html_text(str(f))}</li>" for f in group[:LISTED])
+    lines = [str(f) for f in group[:LISTED]]
     if len(group) > LISTED:
-        lines += f"<li>… and {len(group) - LISTED} more on this structure</li>"
+        lines.append(f"… and {len(group) - LISTED} more on this structure")
     picture = ""
     if first.subject in subjects:
-        data = base64.b64encode(_png(draw_finding(subjects[first.subject], group))).decode()
-        picture = f'<img alt="{html_text(where)}" src="data:image/png;base64,{data}">'
-    return (
-        f'<section class="{word}"><h2>{word}: {html_text(first.rule)}</h2><p>{html_text(where)}</p>'
-        f"<ul>{lines}</ul>{picture}</section>"
-    )
-
-
-def _meanings(rules: set[str]) -> str:
-    rows = "".join(
-        f"<tr><td><code>{html_text(rule)}</code></td><td>{html_text(MEANINGS[rule].says)}</td>"
-        f"<td>{html_text(MEANINGS[rule].do)}</td></tr>"
-        for rule in sorted(rules & set(MEANINGS))
-    )
-    if not rows:
-        return "<p>Nothing was found.</p>" if not rules else ""
-    head = "<tr><th>name</th><th>says</th><th>what to do</th></tr>"
-    return f"<h2>What the names mean</h2><table>{head}{rows}</table>"
+        picture = base64.b64encode(_png(draw_finding(subjects[first.subject], group))).decode()
+    return {
+        "severity": first.severity.name.lower(),
+        "rule": first.rule,
+        "where": " · ".join(p for p in (first.subject, structure_of(first.place)) if p)
+        or "the dataset",
+        "lines": lines,
+        "picture": picture,
+    }
 
 
 @own_settings()

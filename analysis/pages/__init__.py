@@ -1,0 +1,1 @@
+"""Pages of HTML: one base template, one style."""
