@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from itertools import pairwise
 
 import numpy as np
 
-from atlas.checks.profile import Profile, Sections, nearest
-from atlas.data.subject import Finding, Severity
+from atlas.checks.profile import Profile, Sections
+from atlas.curves.contour_stack import nearest
+from atlas.data.subject import Finding, Place, Severity
 
 # Of a slice.  Contours are planar and evenly spaced to 0.002 mm in sub-03 of Liu et al. 2024 and in
 # warped copies of it; a tenth (0.2 mm) is far from that and from the next slice.
@@ -22,14 +23,8 @@ COPIED_MM = 1e-3
 COPIED_SHARE = 0.2
 
 
-def slice_findings(profile: Profile, excused: Collection[str] = ()) -> list[Finding]:
+def slice_findings(profile: Profile, excused: Collection[Place] = ()) -> list[Finding]:
     """What is wrong with the order of slices of the dura and the cord.
-
-    Parameters
-    ----------
-    profile : Profile
-    excused : collection of str
-        Places another finding accounts for.
 
     Returns
     -------
@@ -47,20 +42,25 @@ def slice_findings(profile: Profile, excused: Collection[str] = ()) -> list[Find
     return findings + _between_stacks(profile)
 
 
-def slice_grid(heights: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+def slice_grid(
+    heights: np.ndarray, spacing: float, of: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Number of each contour's slice, and how far it stands from it.
 
     Parameters
     ----------
     heights : (n,) float
+        That make the grid.
     spacing : float
-        mm
+        mm, more than 0.
+    of : (m,) float, optional
+        Heights that are held against the grid, where these are others.
 
     Returns
     -------
-    slices : (n,) int
-        From the top down.
-    offsets : (n,) float
+    slices : (n,) or (m,) int
+        From the top down, from 0 on.
+    offsets : (n,) or (m,) float
         mm
     """
     steps = (heights.max() - heights) / spacing
@@ -68,11 +68,12 @@ def slice_grid(heights: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndar
     best = int(_distance_of_half(steps - np.floor(steps)).argmin())
     slices = np.round(steps - steps[best])
     near = np.abs(steps - steps[best] - slices) < OFF_SLICE
-    slope, start = np.polyfit(slices[near], heights[near], 1) if near.sum() > 2 else (-spacing, 0.0)
-    if near.sum() <= 2:
-        start = heights[best]
-    slices = np.round((heights - start) / slope)
-    return (slices - slices.min()).astype(int), heights - (start + slope * slices)
+    slope, start = -spacing, heights[best]
+    if near.sum() > 2:
+        slope, start = np.polyfit(slices[near], heights[near], 1)
+    of = heights if of is None else of
+    slices = np.round((of - start) / slope)
+    return (slices - slices.min(initial=np.inf)).astype(int), of - (start + slope * slices)
 
 
 def _distance_of_half(phases: np.ndarray) -> np.ndarray:
@@ -100,42 +101,6 @@ def _distance_of_half(phases: np.ndarray) -> np.ndarray:
     return found
 
 
-def slices_beyond_doubt(
-    heights: np.ndarray, spacing: float, others: Sequence[np.ndarray]
-) -> list[np.ndarray | None]:
-    """Slices of heights that stand so near a grid that :func:`slice_grid` finds none off it.
-
-    Parameters
-    ----------
-    heights : (n,) float
-        That make the grid.
-    spacing : float
-        mm
-    others : sequence of (m_i,) float
-        Each judged together with ``heights``.
-
-    Returns
-    -------
-    list of (m_i,) int or None
-        From the top down; None where there is doubt.
-
-    Notes
-    -----
-    A least-squares line through n heights within e of a grid stays within ``e sqrt(n)`` of it.
-    """
-    if spacing == 0:
-        return [None] * len(others)
-    slices, _ = slice_grid(heights, spacing)
-    top = float(np.median(heights + spacing * slices))
-    found: list[np.ndarray | None] = []
-    for other in others:
-        own = np.round((top - other) / spacing)
-        levelled = np.r_[heights + spacing * slices, other + spacing * own]
-        sure = np.ptp(levelled) < OFF_SLICE * spacing / (1 + np.sqrt(len(levelled)))
-        found.append(own.astype(int) if sure else None)
-    return found
-
-
 def _grid_findings(profile: Profile, stack: Sections, used: np.ndarray) -> list[Finding]:
     spacing = stack.spacing_mm
     slices, offsets = slice_grid(stack.heights[used], spacing)
@@ -143,12 +108,12 @@ def _grid_findings(profile: Profile, stack: Sections, used: np.ndarray) -> list[
     strangers = _strangers(stack, used, slices, off)
     findings = [
         profile.finding(
-            Severity.ERROR if strangers[j] else Severity.WARNING,
             "contour-off-slice",
             stack.place(used[j]),
             f"expected contours {spacing:.2f} mm apart, got this one {abs(offsets[j]):.2f} mm "
             f"{'above' if offsets[j] > 0 else 'below'} its slice; it was moved in height or is of "
             "another subject: trace it again",
+            severity=Severity.ERROR if strangers[j] else None,
         )
         for j in np.flatnonzero(off)
     ]
@@ -190,7 +155,6 @@ def _strangers(
 
 def _doubled(profile: Profile, stack: Sections, i: int, j: int) -> Finding:
     return profile.finding(
-        Severity.ERROR,
         "doubled-contour",
         stack.place(j),
         f"expected one {stack.kind} contour a slice, got two at z "
@@ -200,26 +164,25 @@ def _doubled(profile: Profile, stack: Sections, i: int, j: int) -> Finding:
 
 def _missing(profile: Profile, stack: Sections, i: int, j: int, count: int) -> Finding:
     return profile.finding(
-        Severity.WARNING,
         "missing-slice",
-        f"{stack.kind} between z {stack.native_z(i):.1f} and {stack.native_z(j):.1f} mm",
+        Place(stack.kind, z_mm=stack.native_z(i), until_mm=stack.native_z(j)),
         f"expected a contour every {stack.spacing_mm:.2f} mm, got {count} missing here; the gap is "
         "bridged smoothly: trace it or accept the bridge",
     )
 
 
 def _copied(profile: Profile, stack: Sections) -> list[Finding]:
+    outlines = stack.outlines
     pairs = [
         i
-        for i in range(1, len(stack.outlines))
-        if len(stack.outlines[i]) == len(stack.outlines[i - 1])
-        and np.abs(stack.outlines[i] - stack.outlines[i - 1])[:, :2].max() <= COPIED_MM
+        for i in range(1, len(outlines))
+        if outlines.count[i] == outlines.count[i - 1]
+        and np.abs(outlines[i] - outlines[i - 1])[:, :2].max() <= COPIED_MM
     ]
-    if len(pairs) > COPIED_SHARE * len(stack.outlines):
+    if len(pairs) > COPIED_SHARE * len(outlines):
         return []
     return [
         profile.finding(
-            Severity.WARNING,
             "copied-contour",
             stack.place(i),
             "expected a contour traced in its own slice, got every point where the slice above has "
@@ -241,9 +204,8 @@ def _between_stacks(profile: Profile) -> list[Finding]:
         return []
     return [
         profile.finding(
-            Severity.WARNING,
             "stacks-off-grid",
-            "cord",
+            Place("cord"),
             f"expected cord and dura traced in the same slices, got cord contours "
             f"{np.median(apart[within]):.2f} mm (median) from the nearest dura slice; the cord "
             "belongs to another subject or image",
