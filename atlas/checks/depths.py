@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,25 +35,17 @@ def misplaced_points(subject: Subject, *, told: Collection[Place] = ()) -> list[
         ``outside-dura`` and ``inside-cord`` (warnings), ``dural-exit`` (notes).
     """
     traces = ContourStack.of(tuple(subject.roots.values()))
-    amounts = [
-        traces.split(_beyond(_sound_stack(subject, kind, told), traces.points, sign=sign))
-        for kind, sign in (("dura", -1), ("cord", 1))
-    ]
+    amounts = []
+    for kind, sign in (("dura", -1), ("cord", 1)):
+        stack = _sound_stack(subject, kind, told)
+        beyond = stack.beyond(traces.points, sign) if stack else np.zeros(len(traces.points))
+        amounts.append(traces.split(beyond))
     findings: list[Finding] = []
-    for key, beyond, into in zip(subject.roots, *amounts, strict=True):
+    for key, out, into in zip(subject.roots, *amounts, strict=True):
         if Place("root", *key) not in told:
-            found = [*_outside(subject, key, beyond), *_inside(subject, key, into)]
+            found = [*_outside(subject, key, out), *_inside(subject, key, into)]
             findings += [f for f in found if f.at not in told]
     return findings
-
-
-def _beyond(stack: SplineStack | None, points: np.ndarray, *, sign: int) -> np.ndarray:
-    """How far points are inside (1) or outside (-1), mm; 0 or less where they are not."""
-    amounts = np.zeros(len(points))
-    if stack is not None:
-        doubt = ~stack.surely(points, inside=sign < 0)
-        amounts[doubt] = sign * stack.depth_of(points[doubt])
-    return amounts
 
 
 def _sound_stack(subject: Subject, kind: str, told: Collection[Place]) -> SplineStack | None:
@@ -63,7 +55,7 @@ def _sound_stack(subject: Subject, kind: str, told: Collection[Place]) -> Spline
     heights = ContourStack.of(contours).means[:, 2]
     apart = np.abs(heights[:, None] - heights[contours_at(kind, told)])
     sound = [contours[i] for i in np.flatnonzero((apart > SAME_SLICE_MM).all(axis=1))]
-    return SplineStack.of(tuple(sound) if len(sound) >= 4 else contours) if contours else None
+    return SplineStack.of(sound if len(sound) >= 4 else contours) if contours else None
 
 
 def _outside(subject: Subject, key: RootKey, beyond: np.ndarray) -> Iterator[Finding]:
@@ -92,85 +84,62 @@ class SplineStack:
 
     Parameters
     ----------
-    splines : ClosedSplines
-        Of n contours, along the axes.
+    corners, dense : ContourStack
+        The points of n contours, and dense points on the splines through them, along the axes.
     heights : (n,) float
-        Along the stack's normal, mm: the mean over the dense polygon of each.
+        Along the stack's normal, mm: the means of the dense points.
     bends : (n,) float
-        How far the dense polygon of each stays from the polygon of its corners at most, mm.
+        How far the dense polygon of each stays from that of its corners at most, mm.
     axes : (3, 3) float
         Columns: the plane's two axes and the normal.
     """
 
-    splines: ClosedSplines
+    corners: ContourStack
+    dense: ContourStack
     heights: np.ndarray
     bends: np.ndarray
     axes: np.ndarray
 
     @classmethod
-    def of(cls, contours: tuple[np.ndarray, ...]) -> SplineStack:
-        """The stack of periodic splines through contours (k, 3), rostral to caudal.
-
-        A cubic with end slopes ``a`` and ``b`` over a chord ``c`` is off it by
-        ``u (1 - u) ((1 - u) (a - c) - u (b - c))``, 0 <= u <= 1.
-        """
-        normal = stack_axis(contours)
-        plane = np.linalg.svd(normal[None])[2][1:]
-        axes = np.concatenate([plane, normal[None]]).T
+    def of(cls, contours: Sequence[np.ndarray]) -> SplineStack:
+        """The stack of periodic splines through contours (k, 3), rostral to caudal."""
+        normal = stack_axis(tuple(contours))
+        axes = np.concatenate([np.linalg.svd(normal[None])[2][1:], normal[None]]).T
         drawn = ContourStack.of(contours)
         splines = ClosedSplines.through(drawn.split(drawn.points @ axes))
-        knots = splines.knots
-        after = knots.following
-        chord = knots.points[after] - knots.points
-        leave = splines.chords[:, None] * splines.slopes - chord
-        arrive = splines.chords[:, None] * splines.slopes[after] - chord
-        off = np.maximum((leave[:, :2] ** 2).sum(axis=1), (arrive[:, :2] ** 2).sum(axis=1))
-        u = np.arange(SAMPLES_PER_SEGMENT) / SAMPLES_PER_SEGMENT
-        means = knots.points + u.mean() * chord
-        means += (u * (1 - u) ** 2).mean() * leave - (u**2 * (1 - u)).mean() * arrive
-        heights = knots.total(means[:, 2]) / knots.count
-        return cls(splines, heights, np.sqrt(knots.greatest(off)) / 4, axes)
+        corners, each = splines.knots, SAMPLES_PER_SEGMENT
+        points = splines.sample().T
+        dense = ContourStack(points, each * corners.first, each * corners.count)
+        share = np.arange(each)[:, None] / each
+        step = corners.points[corners.following] - corners.points
+        chords = corners.points[:, None] + share * step[:, None]
+        off = np.linalg.norm((points.reshape(-1, each, 3) - chords)[..., :2], axis=2)
+        bends = corners.greatest(off.max(axis=1))
+        return cls(corners, dense, dense.means[:, 2], bends, axes)
 
     def depth_of(self, points: np.ndarray) -> np.ndarray:
-        """How deep points lie inside, each by the contour of its slice.
+        """How deep points (n, 3) lie inside, each by the contour of its slice, mm (n,).
 
-        Parameters
-        ----------
-        points : (n, 3) float
-
-        Returns
-        -------
-        (n,) float
-            mm to the nearest place of the contour: positive inside, negative outside; NaN for
-            points more than half a slice from every contour.
+        Negative outside; NaN for points more than half a slice from every contour.
         """
-        local, slices, within = self._slices_of(points)
+        local, which, within = self._slices_of(points)
         depth = np.full(len(points), np.nan)
-        asked, which = np.unique(slices[within], return_inverse=True)
-        dense = ContourStack.of([self.splines[k : k + 1].sample().T for k in asked])
-        depth[within] = depths_in_contours(local[within, :2], dense, which)
+        depth[within] = depths_in_contours(local[within, :2], self.dense, which[within])
         return depth
 
-    def surely(self, points: np.ndarray, *, inside: bool) -> np.ndarray:
-        """Points that are certainly inside, or certainly outside, or without a depth.
+    def beyond(self, points: np.ndarray, sign: int) -> np.ndarray:
+        """How far points (n, 3) are inside (1) or outside (-1), mm (n,); 0 or less if they are not.
 
-        Parameters
-        ----------
-        points : (n, 3) float
-        inside : bool
-
-        Returns
-        -------
-        (n,) bool
-            By the polygon of the corners: a point farther from it than the contour bends away is on
-            the same side of both.
+        A point farther from the polygon of the corners than the contour bends away is on the same
+        side of both, so that few are held against all dense points.
         """
-        local, slices, within = self._slices_of(points)
-        sure = np.ones(len(points), dtype=bool)
-        depth = depths_in_contours(local[within, :2], self.splines.knots, slices[within])
-        margin = self.bends[slices[within]] + ROUNDING_MM
-        sure[within] = depth > margin if inside else depth < -margin
-        return sure
+        local, which, within = self._slices_of(points)
+        asked = np.flatnonzero(within)
+        rough = sign * depths_in_contours(local[asked, :2], self.corners, which[asked])
+        asked = asked[rough >= -self.bends[which[asked]] - ROUNDING_MM]
+        amounts = np.zeros(len(points))
+        amounts[asked] = sign * depths_in_contours(local[asked, :2], self.dense, which[asked])
+        return amounts
 
     def _slices_of(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Points (n, 3) along the axes, the contour (n,) of each, and whether it is near enough."""

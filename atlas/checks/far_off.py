@@ -190,10 +190,6 @@ def far_roots(profile: Profile) -> list[Finding]:
     return findings + _shifted(profile, {place.trace for place in places_of(findings)})
 
 
-def _wide_gap(profile: Profile) -> float:
-    return max(PARTED_SLICES * profile.dura.spacing_mm, PARTED_MM)
-
-
 def _lowest_begin(profile: Profile) -> float:
     """The height that a root must begin above, mm."""
     stack = profile.cord if len(profile.cord.heights) else profile.dura
@@ -201,36 +197,23 @@ def _lowest_begin(profile: Profile) -> float:
 
 
 def _far_points(profile: Profile, points: np.ndarray) -> np.ndarray:
-    """Mask of points (n, 3) beside or above the sac, or apart from the others along the root."""
-    far = _off_sac(profile, points)
-    near = np.flatnonzero(~far)
-    far[near[_parted(points[near, 2], _wide_gap(profile))]] = True
-    return far
-
-
-def _off_sac(profile: Profile, points: np.ndarray) -> np.ndarray:
-    """Mask of points (n, 3) beside the sac, above it, or too far below."""
-    heights = points[:, 2]
-    top, bottom = profile.dura.heights.max(), profile.dura.heights.min()
-    radius = at_heights(profile.dura.heights, profile.dura.radii, heights)
+    """Mask of points (n, 3) beside, above or too far below the sac, or apart from the others."""
+    dura, heights = profile.dura, points[:, 2]
+    radius = at_heights(dura.heights, dura.radii, heights)
     aside = np.linalg.norm(points[:, :2] - profile.axis_at(heights), axis=1) - 1.2 * radius
-    below = np.maximum(bottom - heights, 0.0)
-    far = (aside - CURVED * below > BESIDE_MM) | (heights - top > ABOVE_MM)
-    return np.asarray(far | (below > BELOW_MM))
-
-
-def _parted(heights: np.ndarray, wide: float) -> np.ndarray:
-    """Indices of one or two points, or a tenth, that a wide gap parts from the rest."""
-    if len(heights) < 4:
-        return np.empty(0, dtype=int)
-    order = np.argsort(heights)
-    gaps = np.diff(heights[order]) > wide
-    if not gaps.any():
-        return np.empty(0, dtype=int)
-    parts = np.split(order, np.flatnonzero(gaps) + 1)
+    below = np.maximum(dura.heights.min() - heights, 0.0)
+    far = np.asarray((aside - CURVED * below > BESIDE_MM) | (below > BELOW_MM))
+    far |= heights - dura.heights.max() > ABOVE_MM
+    near = np.flatnonzero(~far)
+    order = near[np.argsort(heights[near])]
+    wide = max(PARTED_SLICES * dura.spacing_mm, PARTED_MM)
+    parts = np.split(order, np.flatnonzero(np.diff(heights[order]) > wide) + 1)
     largest = max(parts, key=len)
-    lone = [part for part in parts if part is not largest and len(part) <= _few(len(heights))]
-    return np.concatenate(lone) if lone else np.empty(0, dtype=int)
+    # One or two points, or a tenth, that a wide gap parts from the rest are slips of single clicks.
+    for part in parts:
+        if part is not largest and len(near) >= 4 and len(part) <= _few(len(near)):
+            far[part] = True
+    return far
 
 
 def _few(points: int) -> int:

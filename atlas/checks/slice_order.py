@@ -21,6 +21,8 @@ UNLIKE_MM = 0.8
 COPIED_MM = 1e-3
 # Of neighbouring contours: where more are alike, the stack is a formula and not an annotation.
 COPIED_SHARE = 0.2
+# Contours that the phase of a grid is taken from at most.
+CANDIDATES = 200
 
 
 def slice_findings(profile: Profile, excused: Collection[Place] = ()) -> list[Finding]:
@@ -65,7 +67,7 @@ def slice_grid(
     """
     steps = (heights.max() - heights) / spacing
     # The phase that most contours share; then the spacing that fits these.
-    best = int(_distance_of_half(steps - np.floor(steps)).argmin())
+    best = _commonest(steps - np.floor(steps))
     slices = np.round(steps - steps[best])
     near = np.abs(steps - steps[best] - slices) < OFF_SLICE
     slope, start = -spacing, heights[best]
@@ -76,29 +78,12 @@ def slice_grid(
     return (slices - slices.min(initial=np.inf)).astype(int), of - (start + slope * slices)
 
 
-def _distance_of_half(phases: np.ndarray) -> np.ndarray:
-    """Distance (n,) within which half of the phases, 0 to 1, lie about each of them, round 1.
-
-    Of the windows of half of the phases in order that hold one, that which reaches least far on
-    either side: the longer its arm before, the shorter that after, so it is found by bisection.
-    """
+def _commonest(phases: np.ndarray) -> int:
+    """The phase, 0 to 1, about which half of all lie nearest, round 1; of some where many."""
     n = len(phases)
-    order = np.argsort(phases, kind="stable")
-    ring = np.concatenate([phases[order] - 1, phases[order], phases[order] + 1])
-    at, more = np.arange(n, 2 * n), n // 2
-    low, high = np.zeros(n, dtype=int), np.full(n, more)
-    # The least number before, so that the arm before is as long as that after.
-    while (low < high).any():
-        middle = (low + high) // 2
-        longer = ring[at] - ring[at - middle] >= ring[at + more - middle] - ring[at]
-        low, high = np.where(longer, low, middle + 1), np.where(longer, middle, high)
-    reach = np.full(n, np.inf)
-    for before in (low, np.maximum(low - 1, 0)):
-        arms = np.maximum(ring[at] - ring[at - before], ring[at + more - before] - ring[at])
-        reach = np.minimum(reach, arms)
-    found = np.empty(n)
-    found[order] = reach
-    return found
+    some = np.linspace(0, n - 1, min(n, CANDIDATES)).astype(int)
+    apart = np.abs((phases[some, None] - phases + 0.5) % 1 - 0.5)
+    return int(some[np.partition(apart, n // 2, axis=1)[:, n // 2].argmin()])
 
 
 def _grid_findings(profile: Profile, stack: Sections, used: np.ndarray) -> list[Finding]:
