@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from atlas.curves.contours import ClosedSplines
+from atlas.curves.closed_splines import ClosedSplines
 from atlas.data.subject import LEVELS, ROOT_KEYS, SIDES, RootKey, Subject
 
 OTHER = {"left": "right", "right": "left"}

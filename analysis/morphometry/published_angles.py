@@ -8,7 +8,8 @@ import numpy as np
 
 from analysis.columns import Columns, as_frame, repeated, texts
 from analysis.morphometry.directions import median_angles
-from atlas.data.subject import ROOT_KEYS, Subject, contour_means
+from atlas.curves.contour_stack import ContourStack
+from atlas.data.subject import ROOT_KEYS, Subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +52,7 @@ def _offsets(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
 
     The second array (14, p) says where there is a point.
     """
-    means = contour_means(subject.dura)
+    means = ContourStack.of(subject.dura).means
     size = max((len(points) for points in subject.roots.values()), default=1)
     points = np.full((len(ROOT_KEYS), size, 3), np.nan)
     for i, key in enumerate(ROOT_KEYS):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.morphometry.slices import Stack, areas_centroids
+from analysis.morphometry.slices import Stack
+from atlas.curves.contour_stack import ring_areas_centroids
+from atlas.curves.polygons import line_crossings
 
 
 def section_measures(dura: Stack, cord: Stack, down: np.ndarray) -> dict[str, np.ndarray]:
@@ -27,14 +29,14 @@ def outline_measures(sac: np.ndarray, cord: np.ndarray) -> dict[str, np.ndarray]
     outlines = {"cord": cord, "sac": sac}
     result, centres = {}, {}
     for part, outline in outlines.items():
-        area, centres[part] = areas_centroids(outline)
+        area, centres[part] = ring_areas_centroids(outline)
         extent = outline.max(axis=1) - outline.min(axis=1)
         result[f"{part}_area_mm2"] = abs(area)
         result[f"{part}_width_mm"], result[f"{part}_depth_mm"] = extent.T
         result[f"{part}_aspect_ratio"] = extent[:, 0] / extent[:, 1]
     middle = centres["sac"][:, 0]
-    cord_low, cord_high = edges(cord, middle, along=1)
-    sac_low, sac_high = edges(sac, middle, along=1)
+    cord_low, cord_high = line_crossings(cord, middle, along=1)
+    sac_low, sac_high = line_crossings(sac, middle, along=1)
     apart = centres["cord"] - centres["sac"]
     return result | {
         "csf_dorsal_mm": sac_high - cord_high,
@@ -50,36 +52,6 @@ def lateral_csf(dura: Stack, cord: Stack, down: np.ndarray, outward: np.ndarray)
     ``outward`` (n,) is +1 for the left side, -1 for the right.
     """
     level = cord.between(cord.centroids, down)[:, 1]
-    inner = edges(cord.between(cord.outlines, down), level, along=0)
-    outer = edges(dura.between(dura.outlines, down), level, along=0)
+    inner = line_crossings(cord.between(cord.outlines, down), level, along=0)
+    outer = line_crossings(dura.between(dura.outlines, down), level, along=0)
     return np.where(outward > 0, outer[1] - inner[1], inner[0] - outer[0])
-
-
-def edges(outlines: np.ndarray, at: np.ndarray, *, along: int) -> tuple[np.ndarray, np.ndarray]:
-    """First and last crossing of outlines with lines that run along an axis of the slice.
-
-    Parameters
-    ----------
-    outlines : (n, m, 2) float
-        mm.
-    at : (n,) float
-        Where each line stands on the other axis, mm.
-    along : {0, 1}
-        The axis it runs along: 0 left, 1 dorsal.
-
-    Returns
-    -------
-    low, high : (n,) float
-        Along that axis, mm; NaN where the line misses the outline.
-    """
-    across = outlines[..., 1 - along] - at[:, None]
-    reach = outlines[..., along]
-    after, reach_after = np.roll(across, -1, axis=1), np.roll(reach, -1, axis=1)
-    crosses = (across >= 0) != (after >= 0)
-    crosses &= ~np.isnan(across)
-    share = np.divide(across, across - after, out=np.zeros_like(across), where=crosses)
-    places = reach + share * (reach_after - reach)
-    found = crosses.any(axis=1)
-    low = np.where(crosses, places, np.inf).min(axis=1)
-    high = np.where(crosses, places, -np.inf).max(axis=1)
-    return np.where(found, low, np.nan), np.where(found, high, np.nan)

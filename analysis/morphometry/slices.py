@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas.curves.contours import ClosedSplines
+from atlas.curves.closed_splines import ClosedSplines
+from atlas.curves.contour_stack import ring_areas_centroids
 from atlas.curves.transforms import frame
 from atlas.landmarks.scheme import Anatomy
 
@@ -52,7 +53,7 @@ class Stack:
     def of(cls, rings: np.ndarray, axes: np.ndarray) -> Stack:
         """The stack of an anatomy's ``dura`` or ``cord`` in :func:`slice_axes`."""
         dense = smooth_rings(rings @ axes)
-        signed, middles = areas_centroids(dense)
+        signed, middles = ring_areas_centroids(dense)
         sense = 1.0 if np.nansum(signed) >= 0 else -1.0
         outlines, centres = np.ascontiguousarray(dense[..., :2]), middles @ axes.T
         return cls(outlines, -middles[:, 2], abs(signed), middles[:, :2], centres, sense)
@@ -113,35 +114,6 @@ def slice_axes(anatomy: Anatomy, left: np.ndarray) -> np.ndarray:
     centred = (rings - centroids[:, None]).reshape(-1, 3)
     normal = np.linalg.eigh(centred.T @ centred)[1][:, 0]
     return frame(left, normal if normal @ (centroids[0] - centroids[-1]) >= 0 else -normal)
-
-
-def areas_centroids(outlines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Signed areas and area centroids of outlines in the plane of their first two axes.
-
-    Parameters
-    ----------
-    outlines : (k, m, d) float
-        d >= 2, mm; the first point not repeated.
-
-    Returns
-    -------
-    areas : (k,) float
-        mm², positive where an outline turns from the first axis to the second; NaN gives NaN.
-    centroids : (k, d) float
-        Further axes are weighted like the first two.
-
-    Examples
-    --------
-    >>> areas_centroids(np.array([[[0, 0], [2, 0], [2, 1], [0, 1.0]]]))
-    (array([2.]), array([[1. , 0.5]]))
-    """
-    origin = outlines.mean(axis=1, keepdims=True)
-    a = outlines - origin
-    b = np.concatenate([a[:, 1:], a[:, :1]], axis=1)
-    cross = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
-    twice = cross.sum(axis=1)
-    moment = np.einsum("km,kmd->kd", cross, a + b)
-    return twice / 2, origin[:, 0] + moment / (3 * twice[:, None])
 
 
 def smooth_rings(rings: np.ndarray) -> np.ndarray:

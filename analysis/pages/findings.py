@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from analysis.figures.settings import own_settings
 from analysis.pages.page import fill_page
 from atlas.checks.rules import MEANINGS
 from atlas.data.dataset import Dataset
-from atlas.data.subject import Finding, RootKey, Severity, Subject
+from atlas.data.subject import Finding, Place, Severity, Subject
 from atlas.output.results import Claim, claim_file, signature, write_result_file
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 QUIET, LOUD = "#b8bec6", "#b3261e"
 PALE = {"dura": "#6f8fb3", "cord": "#c9a227"}
-HEIGHT = re.compile(r"at z (-?\d+\.\d+) mm")
-BETWEEN = re.compile(r"between z (-?\d+\.\d+)")
 # A page of a cohort has hundreds of notes; beyond these the same root is only listed.
 LISTED = 12
 WIDENED = 3
@@ -44,9 +41,9 @@ def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], out: Pat
     """
     claim = claim_file(out, command="check", suffix=".html", inputs=(dataset.root,))
     subjects = {s.id: s for s in dataset.subjects}
-    groups: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
+    groups: dict[tuple[str, str, Place | str], list[Finding]] = defaultdict(list)
     for finding in sorted(findings, key=lambda f: (-f.severity, f.subject, f.rule)):
-        groups[finding.subject, finding.rule, structure_of(finding.place)].append(finding)
+        groups[finding.subject, finding.rule, _structure(finding)].append(finding)
     counts = [
         f"{s.name.lower()}s {sum(f.severity is s for f in findings)}" for s in reversed(Severity)
     ]
@@ -64,15 +61,9 @@ def write_check_report(dataset: Dataset, findings: tuple[Finding, ...], out: Pat
     write_result_file(claim, page)
 
 
-def structure_of(place: str) -> str:
-    """The structure of a place, without the height of a single point of a root.
-
-    Examples
-    --------
-    >>> structure_of("root L3 left at z -421.6 mm"), structure_of("cord contour at z -3.0 mm")
-    ('root L3 left', 'cord contour at z -3.0 mm')
-    """
-    return place.split(" at z ", maxsplit=1)[0] if place.startswith("root ") else place
+def _structure(finding: Finding) -> Place | str:
+    """What a finding is about: of a point of a root, the root."""
+    return finding.at.trace if isinstance(finding.at, Place) else finding.at
 
 
 def _section(group: list[Finding], subjects: dict[str, Subject]) -> dict[str, Any]:
@@ -87,7 +78,7 @@ def _section(group: list[Finding], subjects: dict[str, Subject]) -> dict[str, An
     return {
         "severity": first.severity.name.lower(),
         "rule": first.rule,
-        "where": " · ".join(p for p in (first.subject, structure_of(first.place)) if p)
+        "where": " · ".join(p for p in (first.subject, str(_structure(first))) if p)
         or "the dataset",
         "lines": lines,
         "picture": picture,
@@ -121,38 +112,29 @@ def draw_finding(subject: Subject, group: list[Finding]) -> Figure:
 
     figure = Figure(figsize=(9.5, 5.2), layout="constrained")
     front, across = figure.subplots(1, 2, width_ratios=(1, 1.5))
-    chosen = _chosen(subject, group[0].place)
-    height = _height(group[0].place, chosen, subject)
+    place = group[0].at if isinstance(group[0].at, Place) else Place()
+    chosen = _chosen(subject, place)
+    height = _height(place, chosen, subject)
     _draw_front(front, subject, chosen, height)
     _draw_slice(across, subject, chosen, height)
     return figure
 
 
-def _chosen(subject: Subject, place: str) -> list[np.ndarray]:
+def _chosen(subject: Subject, place: Place) -> list[np.ndarray]:
     """Points of the structure a place names; none for the whole subject."""
-    words = place.split()
-    if len(words) >= 3 and words[0] in ("root", "ganglion") and words[2] in ("left", "right"):
-        places = subject.roots if words[0] == "root" else subject.ganglia
-        key = RootKey(words[1], words[2])
-        return [np.atleast_2d(places[key])] if key in places else []
-    if len(words) >= 2 and words[0] in ("roots", "ganglia"):
-        kind = subject.roots if words[0] == "roots" else subject.ganglia
-        return [
-            np.atleast_2d(p)
-            for k, p in kind.items()
-            if k.level in words and (k.side in words or not {"left", "right"} & set(words))
-        ]
-    found = HEIGHT.search(place)
-    if found and words[0] in ("dura", "cord"):
-        stack = getattr(subject, words[0])
-        return [c for c in stack if f"{c[:, 2].mean():.1f}" == found[1]]
-    return []
+    if place.structure in ("dura", "cord"):
+        return [] if place.index is None else [getattr(subject, place.structure)[place.index]]
+    named = subject.roots if place.structure in ("root", "roots") else subject.ganglia
+    return [
+        np.atleast_2d(points)
+        for key, points in named.items()
+        if key.level in (place.level, place.other_level) and place.side in (key.side, "")
+    ]
 
 
-def _height(place: str, chosen: list[np.ndarray], subject: Subject) -> float:
-    found = HEIGHT.search(place) or BETWEEN.search(place)
-    if found:
-        return float(found[1])
+def _height(place: Place, chosen: list[np.ndarray], subject: Subject) -> float:
+    if place.z_mm is not None:
+        return place.z_mm
     points = np.concatenate(chosen) if chosen else np.concatenate(subject.dura)
     return float(np.median(points[:, 2]))
 

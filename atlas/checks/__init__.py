@@ -3,30 +3,32 @@
 Real annotations break anatomy a little: a root's last point lies outside the dura because it
 leaves the sac there, a point grazes the cord.  Each is said with its place and amount.  What an
 annotator or a script gets wrong is looked for by name, from the coarse to the fine: units and
-axes (``frames``), sides (``sides``), the stack of slices (``slice_order``, ``beside``), single
-contours (``outlines``), roots (``traces``, ``depths``, ``levels``), ganglia (``ganglia``), and
-subjects against each other (``between_subjects``).  Thresholds stand beside the rules with the
+axes (``frames``), sides (``sides``), the stack of slices (``slice_order``), contours
+(``contours``), roots (``roots``, ``depths``, ``levels``), ganglia (``ganglia``), and subjects
+against each other (``cohort``).  A rule measures many contours or roots at once, and looks at a
+single one only to word what it found; it takes a profile, and as ``excused`` the places of which
+another finding says enough.  Thresholds stand beside the rules with the
 distributions they come from.
 """
 
 from __future__ import annotations
 
-from atlas.checks.beside import neighbour_findings
+from collections.abc import Collection
+
 from atlas.checks.cohort import cohort_findings
-from atlas.checks.depths import ContourStack, misplaced_points
+from atlas.checks.contours import neighbour_findings, outline_findings
+from atlas.checks.depths import misplaced_points
 from atlas.checks.frames import frame_findings, single_file_findings
 from atlas.checks.ganglia import ganglion_findings
 from atlas.checks.levels import exchanged_levels, roots_of
-from atlas.checks.outlines import outline_findings
-from atlas.checks.profile import Profile
+from atlas.checks.profile import Profile, places_of
 from atlas.checks.roots import reversed_roots, trace_findings
 from atlas.checks.sides import swapped_sides
 from atlas.checks.slice_order import slice_findings
 from atlas.data.dataset import Dataset
-from atlas.data.subject import SIDES, Finding
+from atlas.data.subject import SIDES, Finding, Place
 
 __all__ = [
-    "ContourStack",
     "Profile",
     "find_implausible",
     "misplaced_points",
@@ -55,7 +57,7 @@ def find_implausible(dataset: Dataset) -> tuple[Finding, ...]:
         found = subject_findings(profile)
         findings += found
         # A whole subject in another unit or frame says nothing against the others.
-        if not any(f.rule in ("wrong-unit", "ras-not-lps") and not f.place for f in found):
+        if not any(f.rule in ("wrong-unit", "ras-not-lps") and f.at == Place() for f in found):
             sound.append(profile)
     findings += cohort_findings(tuple(sound))
     return tuple(findings)
@@ -63,10 +65,6 @@ def find_implausible(dataset: Dataset) -> tuple[Finding, ...]:
 
 def subject_findings(profile: Profile) -> list[Finding]:
     """Check one subject against anatomy.
-
-    Parameters
-    ----------
-    profile : Profile
 
     Returns
     -------
@@ -79,38 +77,35 @@ def subject_findings(profile: Profile) -> list[Finding]:
     if coarse:
         return coarse
     alone, told = single_file_findings(profile)
-    outlines, odd = outline_findings(profile, told)
+    outlines = outline_findings(profile, told)
     contours = [*slice_findings(profile, told), *outlines]
-    contours += neighbour_findings(profile, told | odd)
+    contours += neighbour_findings(profile, told | places_of(outlines))
     roots, settled = trace_findings(profile, told)
-    roots = [f for f in roots if f.place not in told]
+    roots = [f for f in roots if f.at not in told]
     # A root with a point far off has no begin, end or angle to go by.
-    settled |= {place.split(" at ")[0] for place in told if place.startswith("root ")}
-    reversals = reversed_roots(subject, profile.axes[:, 2])
-    settled |= {f.place for f in reversals}
-    sides = swapped_sides(subject, profile.axes)
+    settled |= {place.trace for place in told if place.structure == "root"}
+    reversals = reversed_roots(profile)
+    settled |= places_of(reversals)
+    sides = swapped_sides(profile)
     # Levels are told by their sides: with those wrong, both would be said of one slip.
     levels = [] if sides else exchanged_levels(profile, told | settled)
-    settled |= roots_of(levels)
+    settled |= roots_of(places_of(levels))
     ganglia = ganglion_findings(profile, told | settled)
-    odd = told | {f.place for f in contours}
-    points = misplaced_points(subject, told=odd | settled)
+    points = misplaced_points(subject, told=told | places_of(contours) | settled)
     return _once([*alone, *sides, *reversals, *contours, *roots, *points, *levels, *ganglia])
 
 
 def _once(findings: list[Finding]) -> list[Finding]:
-    """Without what only follows from a ganglion that is wrong by itself."""
-    wrong = {f.place for f in findings if f.rule in (*OF_GANGLIA, *OF_FILES)}
-    kept = []
-    for finding in findings:
-        noun, _, rest = finding.place.partition(" ")
-        follows = finding.rule == "reversed-root" and f"ganglion {rest}" in wrong
-        if finding.rule == "swapped-sides" and rest:
-            singular = {"roots": "root", "ganglia": "ganglion"}[noun]
-            follows = any(f"{singular} {rest} {side}" in wrong for side in SIDES)
-        if not follows:
-            kept.append(finding)
-    return kept
+    """Without what only follows from a root or ganglion that is wrong by itself."""
+    wrong = places_of(f for f in findings if f.rule in (*OF_GANGLIA, *OF_FILES))
+    return [f for f in findings if not any(_follows(f.rule, p, wrong) for p in places_of([f]))]
+
+
+def _follows(rule: str, place: Place, wrong: Collection[Place]) -> bool:
+    if rule == "swapped-sides" and place != Place():
+        structure = {"roots": "root", "ganglia": "ganglion"}[place.structure]
+        return any(Place(structure, place.level, side) in wrong for side in SIDES)
+    return rule == "reversed-root" and Place("ganglion", place.level, place.side) in wrong
 
 
 OF_GANGLIA = ("exchanged-ganglia", "ganglion-above-root", "ganglion-wrong-side")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cache
 from itertools import combinations
 
 import numpy as np
 
 from atlas.checks.profile import Profile, contour_place
-from atlas.data.subject import LEVELS, ROOT_KEYS, SIDES, Finding, RootKey, Severity, Subject
+from atlas.checks.rules import finding_of
+from atlas.curves.contour_stack import ContourStack
+from atlas.data.subject import LEVELS, ROOT_KEYS, SIDES, Finding, Place, RootKey, Severity, Subject
 
 # RMS of ganglia and begins of roots of two subjects after the best rigid motion.  Subjects of the
 # built-in cohort keep 3.0 mm apart (5 cohorts), warped copies of one 0.67 mm (12 cohorts); an
@@ -33,10 +34,6 @@ DIRECTIONS = {
 def cohort_findings(profiles: tuple[Profile, ...]) -> list[Finding]:
     """What shows only beside the other subjects.
 
-    Parameters
-    ----------
-    profiles : tuple of Profile
-
     Returns
     -------
     list of Finding
@@ -59,12 +56,12 @@ def _duplicates(subjects: tuple[Subject, ...]) -> tuple[list[Finding], set[tuple
         identical = apart <= IDENTICAL_MM
         how = "the same points" if identical else f"nearly the same points ({apart:.2f} mm RMS)"
         findings.append(
-            Finding(
-                Severity.ERROR if identical else Severity.WARNING,
-                "duplicate-subject",
+            finding_of(
                 second,
-                "",
+                "duplicate-subject",
+                Place(),
                 f"expected a person of its own, got {how} as {first}: leave one of the two out",
+                severity=None if identical else Severity.WARNING,
             )
         )
     return findings, pairs
@@ -94,17 +91,15 @@ def _rigid_rms(one: np.ndarray, other: np.ndarray) -> float:
 
 def _shared_files(subjects: tuple[Subject, ...], pairs: set[tuple[str, str]]) -> list[Finding]:
     """Structures that two subjects have point for point, wherever they stand."""
-    owners: dict[bytes, list[tuple[Subject, int]]] = defaultdict(list)
+    owners: dict[bytes, list[tuple[str, Place]]] = defaultdict(list)
     for subject in subjects:
-        for number, trace in enumerate(_traces(subject)):
-            owners[trace].append((subject, number))
-    shared: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    # Names take time to make, and hardly any is asked for.
-    named = cache(_places)
+        for place, trace in _traces(subject).items():
+            owners[trace].append((subject.id, place))
+    shared: dict[tuple[str, str], list[tuple[Place, Place]]] = defaultdict(list)
     for holders in owners.values():
         for (one, here), (two, there) in combinations(holders, 2):
-            if one.id != two.id and tuple(sorted((one.id, two.id))) not in pairs:
-                shared[one.id, two.id].append((named(one)[here], named(two)[there]))
+            if one != two and tuple(sorted((one, two))) not in pairs:
+                shared[one, two].append((here, there))
     findings = []
     for (first, second), places in shared.items():
         for place, other in _collapsed(places):
@@ -113,42 +108,36 @@ def _shared_files(subjects: tuple[Subject, ...], pairs: set[tuple[str, str]]) ->
     return findings
 
 
-def _collapsed(places: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _collapsed(places: list[tuple[Place, Place]]) -> list[tuple[Place, Place]]:
     """Places of both subjects; many contours of one kind are one stack."""
-    kept = [p for p in places if " contour " not in p[0]]
+    kept = [p for p in places if p[0].index is None]
     for kind in ("dura", "cord"):
-        contours = [p for p in places if p[0].startswith(f"{kind} contour")]
-        kept += [(kind, kind)] if len(contours) >= STACK else contours
+        contours = [p for p in places if p[0].index is not None and p[0].structure == kind]
+        kept += [(Place(kind), Place(kind))] if len(contours) >= STACK else contours
     return kept
 
 
-def _copy(subject: str, place: str, of: str) -> Finding:
-    return Finding(
-        Severity.ERROR,
-        "file-of-another-subject",
+def _copy(subject: str, place: Place, of: str) -> Finding:
+    return finding_of(
         subject,
+        "file-of-another-subject",
         place,
         f"expected points of its own, got those of {of} exactly; one of the two is a copy: "
         "exclude it or trace it again",
     )
 
 
-def _traces(subject: Subject) -> list[bytes]:
-    """The points of every structure of a subject, in the order of :func:`_places`."""
-    ganglia = [point[None] for point in subject.ganglia.values()]
-    structures = [*subject.roots.values(), *ganglia, *subject.dura, *subject.cord]
-    ends = np.cumsum([len(points) for points in structures])[:-1]
-    # Trailing bits differ where a file was written again.
-    rounded = np.round(np.concatenate(structures), 4)
-    return [points.tobytes() for points in np.split(rounded, ends)]
-
-
-def _places(subject: Subject) -> list[str]:
-    found = [f"root {k.level} {k.side}" for k in subject.roots]
-    found += [f"ganglion {k.level} {k.side}" for k in subject.ganglia]
+def _traces(subject: Subject) -> dict[Place, bytes]:
+    """The points of every structure of a subject."""
+    structures = {Place("root", *key): points for key, points in subject.roots.items()}
+    structures |= {Place("ganglion", *key): point[None] for key, point in subject.ganglia.items()}
     for kind in ("dura", "cord"):
-        found += [contour_place(kind, contour) for contour in getattr(subject, kind)]
-    return found
+        contours = getattr(subject, kind)
+        structures |= {contour_place(kind, contours, i): c for i, c in enumerate(contours)}
+    stack = ContourStack.of(list(structures.values()))
+    # Trailing bits differ where a file was written again.
+    rounded = stack.split(np.round(stack.points, 4))
+    return {place: points.tobytes() for place, points in zip(structures, rounded, strict=True)}
 
 
 def _outliers(profiles: tuple[Profile, ...]) -> list[Finding]:
@@ -186,6 +175,8 @@ def leave_one_out_chances(values: np.ndarray) -> np.ndarray:
         Upper tail of T² (N - k) / ((N - 1) k), F with k and N - k degrees of freedom, N = n - 1;
         exact for one row, as it is independent of the mean and covariance of the others.
     """
+    from scipy.special import fdtrc
+
     n, k = values.shape
     others = n - 1
     statistic = np.empty(n)
@@ -195,25 +186,7 @@ def leave_one_out_chances(values: np.ndarray) -> np.ndarray:
         spread = np.cov(rest, rowvar=False) + 1e-12 * np.eye(k)
         t2 = others / (others + 1) * away @ np.linalg.solve(spread, away)
         statistic[i] = t2 * (others - k) / ((others - 1) * k)
-    return _upper_tail(np.maximum(statistic, 0), k, others - k)
-
-
-def _upper_tail(statistic: np.ndarray, k: int, freedom: int) -> np.ndarray:
-    """Chance of F with k and ``freedom`` degrees of freedom to exceed a statistic.
-
-    For even k the finite sum (Abramowitz & Stegun 1964, 26.6.4): of four directions there are two
-    terms, and scipy is not loaded for them at every build.
-    """
-    if k % 2:
-        from scipy.special import fdtrc
-
-        return np.asarray(fdtrc(k, freedom, statistic))
-    half, share = freedom / 2, freedom / (freedom + k * statistic)
-    term, total = np.ones_like(share), np.zeros_like(share)
-    for j in range(k // 2):
-        total = total + term
-        term = term * (half + j) / (j + 1) * (1 - share)
-    return share**half * total
+    return np.asarray(fdtrc(k, others - k, np.maximum(statistic, 0)))
 
 
 def _direction_values(profile: Profile) -> np.ndarray:
@@ -244,11 +217,10 @@ def _outlier(subject: str, values: np.ndarray, i: int, chance: float) -> Finding
     away = (values[i] - rest.mean(axis=0)) / np.where(sd > 0, sd, np.inf)
     worst = int(np.abs(away).argmax())
     name = list(DIRECTIONS)[worst]
-    return Finding(
-        Severity.WARNING,
-        "outlier-shape",
+    return finding_of(
         subject,
-        "",
+        "outlier-shape",
+        Place(),
         f"expected a shape among those of the other {len(rest)} subjects, got one this far off "
         f"with p = {chance:.1e} (leave-one-out Hotelling T², {len(DIRECTIONS)} directions, Holm at "
         f"{FALSE_ALARM:g} over the cohort); {name} stands off most, by {away[worst]:+.1f} SD "

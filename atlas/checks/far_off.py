@@ -13,9 +13,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from atlas.checks.profile import Apart, Profile, Sections
+from atlas.checks.profile import (
+    Apart,
+    Profile,
+    Sections,
+    pairs_of,
+    partner_of,
+    places_of,
+    point_place,
+)
 from atlas.checks.stacks import ASIDE_MM, SIZE, Curve, robust_curve
-from atlas.data.subject import LEVELS, SIDES, Finding, RootKey, Severity
+from atlas.curves.contour_stack import at_heights
+from atlas.data.subject import LEVELS, Finding, Place, RootKey, Severity
 
 # What a value must be multiplied by to be mm, and what it then was.
 UNITS = {1000.0: "metres", 10.0: "centimetres", 25.4: "inches", 0.1: "tenths of mm", 1e-3: "µm"}
@@ -62,21 +71,17 @@ Misfit = Callable[[np.ndarray], float]
 def far_contours(profile: Profile) -> list[Finding]:
     """Contours that do not stand with the others, and those with a point far off."""
     findings = []
-    rows = {kind: _Row.of(getattr(profile, kind)) for kind in {c.kind for c in profile.apart}}
+    kinds = {contour.place.structure for contour in profile.apart}
+    rows = {kind: _Row.of(getattr(profile, kind)) for kind in kinds}
     for contour in profile.apart:
         if contour.stray_mm:
             findings.append(_far_point(profile, contour))
             continue
-        row = rows[contour.kind]
-        said = (
-            f"expected it in a row with the other {contour.kind} contours, got {row.got(contour)}"
-        )
-        findings.append(_elsewhere(profile, _place(contour), contour.drawn, row.misfit, said))
+        kind = contour.place.structure
+        row = rows[kind]
+        said = f"expected it in a row with the other {kind} contours, got {row.got(contour)}"
+        findings.append(_elsewhere(profile, contour.place, contour.drawn, row.misfit, said))
     return findings
-
-
-def _place(contour: Apart) -> str:
-    return f"{contour.kind} contour at z {contour.drawn[:, 2].mean():.1f} mm"
 
 
 def _far_point(profile: Profile, contour: Apart) -> Finding:
@@ -84,53 +89,52 @@ def _far_point(profile: Profile, contour: Apart) -> Finding:
     flat = np.hypot(away[:, 0], away[:, 1])
     far = int(np.maximum(flat, np.abs(away[:, 2]) + contour.reach_mm).argmax())
     return profile.finding(
-        Severity.ERROR,
         "stray-point",
-        _place(contour),
+        contour.place,
         f"expected points about {contour.reach_mm:.0f} mm from the contour's middle, got point "
         f"{far + 1} of {len(flat)} {np.linalg.norm(away[far]):.1f} mm from it; correct or remove "
         "the contour",
+        severity=Severity.ERROR,
     )
 
 
 class _Row(NamedTuple):
-    """The contours that stand together, in order of height."""
+    """The contours that stand together, and the line of their middles."""
 
-    heights: np.ndarray
-    reaches: np.ndarray
+    stack: Sections
     curve: Curve
-    spacing_mm: float
 
     @classmethod
     def of(cls, stack: Sections) -> _Row:
-        order = np.argsort(stack.heights)
-        curve = robust_curve(np.column_stack([stack.centres, stack.heights]))
-        reaches = np.array([_reach(outline) for outline in stack.outlines])
-        return cls(stack.heights[order], reaches[order], curve, stack.spacing_mm)
+        return cls(stack, robust_curve(np.column_stack([stack.centres, stack.heights])))
+
+    def _usual_reach(self, height: float) -> float:
+        return float(at_heights(self.stack.heights, self.stack.reach, height))
 
     def _off(self, middle: np.ndarray) -> tuple[float, float]:
         """How far a middle lies beside the line, and above or below the row, mm."""
-        beyond = max(middle[2] - self.heights[-1], self.heights[0] - middle[2], 0.0)
+        heights = self.stack.heights
+        beyond = max(middle[2] - heights.max(), heights.min() - middle[2], 0.0)
         return float(np.linalg.norm(middle[:2] - self.curve(middle[2:])[0])), float(beyond)
 
     def got(self, contour: Apart) -> str:
         """How a contour does not stand in the row, in words."""
         aside, beyond = self._off(contour.middle)
         if beyond > 0:
-            side = "above" if contour.middle[2] > self.heights[-1] else "below"
+            side = "above" if contour.middle[2] > self.stack.heights.max() else "below"
             return f"it {beyond:.1f} mm {side} the last of them"
         if aside > ASIDE_MM / 2:
             return f"its middle {aside:.1f} mm beside their line"
-        usual = float(np.interp(contour.middle[2], self.heights, self.reaches))
+        usual = self._usual_reach(contour.middle[2])
         return f"one of {contour.reach_mm:.3g} mm about its middle where they have {usual:.1f}"
 
     def misfit(self, points: np.ndarray) -> float:
         """How ill a contour (n, 3) fits, infinite where it does not."""
         middle = np.median(points, axis=0)
         aside, beyond = self._off(middle)
-        usual = float(np.interp(middle[2], self.heights, self.reaches))
+        usual = self._usual_reach(middle[2])
         size = max(_reach(points), 1e-12) / max(usual, 1e-12)
-        if beyond > 2 * self.spacing_mm or aside > ASIDE_MM or not 1 / SIZE <= size <= SIZE:
+        if beyond > 2 * self.stack.spacing_mm or aside > ASIDE_MM or not 1 / SIZE <= size <= SIZE:
             return float("inf")
         return float(aside / ASIDE_MM + abs(np.log(size)))
 
@@ -141,7 +145,7 @@ def _reach(outline: np.ndarray) -> float:
 
 
 def _elsewhere(
-    profile: Profile, place: str, points: np.ndarray, misfit: Misfit, said: str
+    profile: Profile, place: Place, points: np.ndarray, misfit: Misfit, said: str
 ) -> Finding:
     """A file (n, 3), LPS mm, that is not in place; named by what would put it there."""
 
@@ -165,7 +169,7 @@ def _elsewhere(
             "misplaced-file",
             "it may belong to another subject: trace it again or exclude it",
         )
-    return profile.finding(Severity.ERROR, rule, place, f"{said}; {cure}")
+    return profile.finding(rule, place, f"{said}; {cure}")
 
 
 # --- roots ---
@@ -177,38 +181,13 @@ def far_roots(profile: Profile) -> list[Finding]:
         return []
     findings = []
     usual = _Usual.of(profile)
-    for key, points in _in_doubt(profile, usual).items():
+    for key, points in profile.roots.items():
         far = _far_points(profile, points)
         if np.isinf(_root_misfit(profile, points, usual, key.side)):
             findings.append(_far_root(profile, key, points, usual))
         elif far.any():
             findings.append(_far_root_points(profile, key, points, far))
-    told = {f.place.split(" at ")[0] for f in findings}
-    return findings + _shifted(profile, told)
-
-
-def _in_doubt(profile: Profile, usual: _Usual) -> dict[RootKey, np.ndarray]:
-    """Roots that may be far off, or have a point that is; of the others it is certain."""
-    roots = list(profile.roots.values())
-    together = np.concatenate(roots)
-    count = np.array([len(points) for points in roots])
-    first = np.cumsum(count) - count
-    owner = np.repeat(np.arange(len(count)), count)
-    heights = together[:, 2]
-    highest, lowest = np.maximum.reduceat(heights, first), np.minimum.reduceat(heights, first)
-    doubt = np.bincount(owner[_off_sac(profile, together)], minlength=len(count)) > 0
-    gaps = np.diff(heights[np.lexsort((heights, owner))])
-    wide = (gaps > _wide_gap(profile)) & (np.diff(owner) == 0)
-    doubt |= np.bincount(owner[1:][wide], minlength=len(count)) > 0
-    doubt |= highest < _lowest_begin(profile)
-    doubt |= highest - lowest < STEP * usual.extent_mm
-    return {
-        key: root for key, root, asked in zip(profile.roots, roots, doubt, strict=True) if asked
-    }
-
-
-def _wide_gap(profile: Profile) -> float:
-    return max(PARTED_SLICES * profile.dura.spacing_mm, PARTED_MM)
+    return findings + _shifted(profile, {place.trace for place in places_of(findings)})
 
 
 def _lowest_begin(profile: Profile) -> float:
@@ -218,37 +197,23 @@ def _lowest_begin(profile: Profile) -> float:
 
 
 def _far_points(profile: Profile, points: np.ndarray) -> np.ndarray:
-    """Mask of points (n, 3) beside or above the sac, or apart from the others along the root."""
-    far = _off_sac(profile, points)
-    near = np.flatnonzero(~far)
-    far[near[_parted(points[near, 2], _wide_gap(profile))]] = True
-    return far
-
-
-def _off_sac(profile: Profile, points: np.ndarray) -> np.ndarray:
-    """Mask of points (n, 3) beside the sac, above it, or too far below."""
-    order = np.argsort(profile.dura.heights)
-    heights = points[:, 2]
-    top, bottom = profile.dura.heights.max(), profile.dura.heights.min()
-    radius = np.interp(heights, profile.dura.heights[order], profile.dura.radii[order])
+    """Mask of points (n, 3) beside, above or too far below the sac, or apart from the others."""
+    dura, heights = profile.dura, points[:, 2]
+    radius = at_heights(dura.heights, dura.radii, heights)
     aside = np.linalg.norm(points[:, :2] - profile.axis_at(heights), axis=1) - 1.2 * radius
-    below = np.maximum(bottom - heights, 0.0)
-    far = (aside - CURVED * below > BESIDE_MM) | (heights - top > ABOVE_MM)
-    return np.asarray(far | (below > BELOW_MM))
-
-
-def _parted(heights: np.ndarray, wide: float) -> np.ndarray:
-    """Indices of one or two points, or a tenth, that a wide gap parts from the rest."""
-    if len(heights) < 4:
-        return np.empty(0, dtype=int)
-    order = np.argsort(heights)
-    gaps = np.diff(heights[order]) > wide
-    if not gaps.any():
-        return np.empty(0, dtype=int)
-    parts = np.split(order, np.flatnonzero(gaps) + 1)
+    below = np.maximum(dura.heights.min() - heights, 0.0)
+    far = np.asarray((aside - CURVED * below > BESIDE_MM) | (below > BELOW_MM))
+    far |= heights - dura.heights.max() > ABOVE_MM
+    near = np.flatnonzero(~far)
+    order = near[np.argsort(heights[near])]
+    wide = max(PARTED_SLICES * dura.spacing_mm, PARTED_MM)
+    parts = np.split(order, np.flatnonzero(np.diff(heights[order]) > wide) + 1)
     largest = max(parts, key=len)
-    lone = [part for part in parts if part is not largest and len(part) <= _few(len(heights))]
-    return np.concatenate(lone) if lone else np.empty(0, dtype=int)
+    # One or two points, or a tenth, that a wide gap parts from the rest are slips of single clicks.
+    for part in parts:
+        if part is not largest and len(near) >= 4 and len(part) <= _few(len(near)):
+            far[part] = True
+    return far
 
 
 def _few(points: int) -> int:
@@ -292,7 +257,7 @@ def _far_root(profile: Profile, key: RootKey, points: np.ndarray, usual: _Usual)
     size = float(np.ptp(points, axis=0).max())
     return _elsewhere(
         profile,
-        f"root {key.level} {key.side}",
+        Place("root", *key),
         profile.subject.roots[key],
         lambda moved: _root_misfit(profile, moved, usual, key.side),
         f"expected it in the sac, from the cord downwards, got its middle {off:.1f} mm beside the "
@@ -308,21 +273,21 @@ def _far_root_points(
     others = np.median(points[~far], axis=0)
     i = int(which[np.linalg.norm(points[which] - others, axis=1).argmax()])
     return profile.finding(
-        Severity.ERROR,
         "stray-point",
-        f"root {key.level} {key.side} at z {profile.subject.roots[key][i, 2]:.1f} mm",
+        point_place(profile.subject, key, i),
         f"expected points in one line beside the cord, got {len(which)} of {len(points)} far from "
         f"the others, this one {np.linalg.norm(points[i] - others):.1f} mm from their middle; "
         "correct it",
+        severity=Severity.ERROR,
     )
 
 
-def _shifted(profile: Profile, told: set[str]) -> list[Finding]:
+def _shifted(profile: Profile, told: set[Place]) -> list[Finding]:
     """Roots that begin and end far higher, or lower, than their partner and than their level."""
     ends = {
         key: np.array([points[:, 2].max(), points[:, 2].min()])
         for key, points in profile.roots.items()
-        if f"root {key.level} {key.side}" not in told
+        if Place("root", *key) not in told
     }
     findings = []
     for level in LEVELS:
@@ -338,9 +303,8 @@ def _shifted(profile: Profile, told: set[str]) -> list[Finding]:
         mm = float(np.abs(apart).min())
         findings.append(
             profile.finding(
-                Severity.ERROR,
                 "misplaced-file",
-                f"root {level} {odd.side}",
+                Place("root", *odd),
                 f"expected it at the height of its partner, got begin and end {mm:.1f} mm "
                 f"{'above' if (apart[0] > 0) == (odd == left) else 'below'}; it was moved along "
                 "the sac: trace it again or exclude it",
@@ -397,7 +361,7 @@ def far_ganglia(profile: Profile) -> list[Finding]:
         findings.append(
             _elsewhere(
                 profile,
-                f"ganglion {key.level} {key.side}",
+                Place("ganglion", *key),
                 profile.subject.ganglia[key][None],
                 misfit,
                 f"expected it where its partner and the levels beside it put it, got it {gap:.1f} "
@@ -411,7 +375,7 @@ def _is_odd(
     ganglia: dict[RootKey, np.ndarray], spots: dict[RootKey, list[np.ndarray]], key: RootKey
 ) -> bool:
     """Whether a ganglion is far from where its partner puts it, and the worse of the two."""
-    partner = RootKey(key.level, "right" if key.side == "left" else "left")
+    partner = partner_of(key)
     if len(spots[key]) < 2 or len(spots.get(partner, [])) < 2:
         return False
     by_partner, by_neighbours = (float(np.linalg.norm(ganglia[key] - s)) for s in spots[key])
@@ -426,9 +390,7 @@ def _off_together(ganglia: dict[RootKey, np.ndarray]) -> set[str]:
     others agree without it, it is the one.
     """
     middles = {
-        RootKey(level, SIDES[0]): np.mean([ganglia[RootKey(level, side)] for side in SIDES], axis=0)
-        for level in LEVELS
-        if all(RootKey(level, side) in ganglia for side in SIDES)
+        RootKey(level, "left"): np.mean(pair, axis=0) for level, pair in pairs_of(ganglia).items()
     }
     off = _off_neighbours(middles)
     for key in off:
@@ -467,15 +429,11 @@ def expected_ganglia(ganglia: dict[RootKey, np.ndarray]) -> dict[RootKey, list[n
         None to two places; of one ganglion that is wrong, those of the others keep one that is
         right.
     """
-    pairs = [
-        ganglia[RootKey(level, "left")] - ganglia[RootKey(level, "right")]
-        for level in LEVELS
-        if all(RootKey(level, side) in ganglia for side in SIDES)
-    ]
+    pairs = [left - right for left, right in pairs_of(ganglia).values()]
     apart = np.median(pairs, axis=0) if len(pairs) >= 3 else None
     places: dict[RootKey, list[np.ndarray]] = {key: [] for key in ganglia}
     for key in ganglia:
-        partner = RootKey(key.level, "right" if key.side == "left" else "left")
+        partner = partner_of(key)
         if apart is not None and partner in ganglia:
             places[key].append(ganglia[partner] + (apart if key.side == "left" else -apart))
         beside = _by_neighbours(ganglia, key)

@@ -13,8 +13,9 @@ from atlas.checks.far_off import (
     far_ganglia,
     far_roots,
 )
-from atlas.checks.profile import Profile
-from atlas.data.subject import LEVELS, Finding, RootKey, Severity
+from atlas.checks.profile import Profile, pairs_of, places_of
+from atlas.curves.contour_stack import at_heights
+from atlas.data.subject import LEVELS, Finding, Place
 
 # Mean width of the sac, mm: 12.8 to 18.8 in the built-in cohort and warped copies of sub-03, 16.0
 # in sub-03 itself (Liu et al. 2024).  Less than half or twice that is another unit.
@@ -37,6 +38,7 @@ ROOTS_SHIFT_MM = 28.0
 GANGLIA_GAP_MM = 40.0
 # Ends of a sac and its cord that are this much nearer below than above, mm.
 UPSIDE_DOWN_MM = 5.0
+PLURAL = {"root": "roots", "ganglion": "ganglia"}
 
 
 def frame_findings(profile: Profile) -> list[Finding]:
@@ -59,9 +61,8 @@ def _scattered(profile: Profile) -> list[Finding]:
     """Stacks of which fewer contours stand together than a stack needs."""
     return [
         profile.finding(
-            Severity.ERROR,
             "misplaced-file",
-            stack.kind,
+            Place(stack.kind),
             f"expected contours one below the other, got {len(drawn)} of which {len(stack.heights)}"
             " stand in a row; check the coordinates of its files",
         )
@@ -87,9 +88,8 @@ def _wrong_unit(profile: Profile) -> list[Finding]:
     factor = _likely_factor(got, usual)
     return [
         profile.finding(
-            Severity.ERROR,
             "wrong-unit",
-            place,
+            Place(place),
             f"expected a {what} {bounds[0]:g} to {bounds[1]:g} mm wide, got {got:.3g}; "
             f"the coordinates look like {UNITS[factor]} declared as mm: multiply by {factor:g} or "
             "declare the unit in the files",
@@ -108,17 +108,15 @@ def _likely_factor(size: float, usual: float) -> float:
 def _exchanged_stacks(profile: Profile) -> list[Finding]:
     """The cord's contours around the dura's: the names of the two were exchanged."""
     dura, cord = profile.stacks
-    order = np.argsort(dura.heights)
-    inner = np.interp(cord.heights, dura.heights[order], dura.radii[order])
+    inner = at_heights(dura.heights, dura.radii, cord.heights)
     within = (cord.heights >= dura.heights.min()) & (cord.heights <= dura.heights.max())
     if within.sum() < 4 or np.median(cord.radii[within] / inner[within]) <= 1:
         return []
     share = float((cord.radii[within] > inner[within]).mean())
     return [
         profile.finding(
-            Severity.ERROR,
             "exchanged-stacks",
-            "dura and cord",
+            Place("dura and cord"),
             f"expected the cord's contours inside the dura's, got them the larger in {share:.0%} "
             f"of {int(within.sum())} slices; files of dura and cord are exchanged: rename them",
         )
@@ -130,9 +128,8 @@ def _wrong_axes(profile: Profile) -> list[Finding]:
     if _is_ras(profile):
         findings.append(
             profile.finding(
-                Severity.ERROR,
                 "ras-not-lps",
-                "",
+                Place(),
                 "expected left at larger x and dorsal at larger y, got both at smaller ones, and "
                 f"the sac at y {_sac_y(profile):.0f} mm or less; x and y are negated, as in RAS "
                 "coordinates declared LPS: declare RAS in the files",
@@ -146,9 +143,8 @@ def _wrong_axes(profile: Profile) -> list[Finding]:
     if upward and len(profile.cord.radii) and profile.cord.radii[0] < profile.cord.radii[-1]:
         findings.append(
             profile.finding(
-                Severity.ERROR,
                 "upside-down",
-                "",
+                Place(),
                 f"expected the cord to begin at the top of the sac and to thin downwards, got "
                 f"{above:.1f} mm of sac above it, {below:.1f} mm below, and its thin end on top; "
                 "z is negated: check the coordinate system of the files",
@@ -178,11 +174,9 @@ def _sac_y(profile: Profile) -> float:
 def _mean_across(profile: Profile) -> float:
     """Mean of left minus right along the subject's own left, mm; 0 without pairs."""
     across = [
-        float(np.mean(np.atleast_2d(places[RootKey(level, "left")])[:, 0]))
-        - float(np.mean(np.atleast_2d(places[RootKey(level, "right")])[:, 0]))
+        float(np.mean(np.atleast_2d(left)[:, 0]) - np.mean(np.atleast_2d(right)[:, 0]))
         for places in (profile.roots, profile.ganglia)
-        for level in LEVELS
-        if RootKey(level, "left") in places and RootKey(level, "right") in places
+        for left, right in pairs_of(places).values()
     ]
     return float(np.mean(across)) if across else 0.0
 
@@ -215,7 +209,7 @@ def _misplaced_structures(profile: Profile) -> list[Finding]:
     else:
         return []
     cure = "all of it was moved or belongs to another subject: check the files"
-    return [profile.finding(Severity.ERROR, "misplaced-file", place, f"{got}; {cure}")]
+    return [profile.finding("misplaced-file", Place(place), f"{got}; {cure}")]
 
 
 def _cord_off(profile: Profile) -> str:
@@ -223,8 +217,7 @@ def _cord_off(profile: Profile) -> str:
     dura, cord = profile.stacks
     top = float(cord.heights.max() - dura.heights.max())
     bottom = float(dura.heights.min() - cord.heights.min())
-    order = np.argsort(dura.heights)
-    radius = np.interp(cord.heights, dura.heights[order], dura.radii[order])
+    radius = at_heights(dura.heights, dura.radii, cord.heights)
     aside = np.linalg.norm(cord.centres - profile.axis_at(cord.heights), axis=1)
     away = float(np.median(aside - radius))
     if away > CORD_ASIDE_MM:
@@ -266,13 +259,9 @@ def _roots_by_cord(profile: Profile, shift: float) -> bool:
     begin = float(np.median([points[:, 2].max() for points in profile.roots.values()]))
     if not cord.heights.min() - CORD_BEYOND_MM < begin < cord.heights.max() + CORD_BEYOND_MM:
         return False
-    order = np.argsort(cord.heights)
-    away = []
-    for points in profile.roots.values():
-        middle = np.array(
-            [np.interp(points[:, 2], cord.heights[order], cord.centres[order, k]) for k in (0, 1)]
-        ).T
-        away.append(float(np.median(np.linalg.norm(points[:, :2] - middle, axis=1))))
+    traces = profile.traces
+    middle = at_heights(cord.heights, cord.centres, traces.points[:, 2])
+    away = traces.medians(np.linalg.norm(traces.points[:, :2] - middle, axis=1))
     return float(np.median(away)) < ELSEWHERE_MM / 2
 
 
@@ -293,7 +282,7 @@ def _least_gap(profile: Profile) -> float:
 # --- single files ---
 
 
-def single_file_findings(profile: Profile) -> tuple[list[Finding], set[str]]:
+def single_file_findings(profile: Profile) -> tuple[list[Finding], set[Place]]:
     """Files and points in another unit or frame than the rest of their subject, and their places.
 
     Returns
@@ -301,12 +290,11 @@ def single_file_findings(profile: Profile) -> tuple[list[Finding], set[str]]:
     findings : list of Finding
         ``wrong-unit``, ``ras-not-lps``, ``misplaced-file``, ``stray-point`` (errors); one for all
         contours, roots or ganglia where most of them share one.
-    places : set of str
+    places : set of Place
         Nothing more needs to be said of these.
     """
     findings = [*far_contours(profile), *far_roots(profile), *far_ganglia(profile)]
-    places = {f.place for f in findings}
-    return _gathered(profile, findings), places
+    return _gathered(profile, findings), places_of(findings)
 
 
 def _gathered(profile: Profile, findings: list[Finding]) -> list[Finding]:
@@ -320,10 +308,8 @@ def _gathered(profile: Profile, findings: list[Finding]) -> list[Finding]:
     }
     alike: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in findings:
-        noun = finding.place.split()[0]
-        alike[{"root": "roots", "ganglion": "ganglia"}.get(noun, noun), finding.rule].append(
-            finding
-        )
+        for place in places_of([finding]):
+            alike[PLURAL.get(place.structure, place.structure), finding.rule].append(finding)
     kept = []
     for (kind, rule), members in alike.items():
         if len(members) < max(many[kind], LEAST_CONTOURS) or rule == "stray-point":
@@ -331,9 +317,8 @@ def _gathered(profile: Profile, findings: list[Finding]) -> list[Finding]:
             continue
         kept.append(
             profile.finding(
-                Severity.ERROR,
                 rule,
-                kind,
+                Place(kind),
                 f"{len(members)} files alike, the first {members[0].place}: {members[0].message}",
             )
         )

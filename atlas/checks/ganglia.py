@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 import numpy as np
 
-from atlas.checks.profile import Profile
-from atlas.data.subject import LEVELS, SIDES, Finding, RootKey, Severity
+from atlas.checks.profile import Profile, pairs_of, partner_of, places_of
+from atlas.data.subject import LEVELS, SIDES, Finding, Place, RootKey, Severity
 
 # Ganglia of neighbouring levels stand 11.5 to 44 mm apart in 42 subjects of the built-in cohort, 28
 # warped copies of sub-03 and sub-03 (Liu et al. 2024): higher than its upper neighbour by any
@@ -23,14 +23,8 @@ ABOVE_MM = 0.0
 APART_ERROR_MM, ABOVE_ERROR_MM = 25.0, 25.0
 
 
-def ganglion_findings(profile: Profile, excused: Collection[str] = ()) -> list[Finding]:
+def ganglion_findings(profile: Profile, excused: Collection[Place] = ()) -> list[Finding]:
     """What is wrong with the ganglia.
-
-    Parameters
-    ----------
-    profile : Profile
-    excused : collection of str
-        Places another finding accounts for.
 
     Returns
     -------
@@ -40,16 +34,12 @@ def ganglion_findings(profile: Profile, excused: Collection[str] = ()) -> list[F
     """
     ganglia = {k: g for k, g in profile.ganglia.items() if _name(k) not in excused}
     findings = _exchanged(profile, ganglia)
-    # An exchange that two levels share on both sides leaves left and right together.
-    told = {f.place for f in findings}
-    sides = _wrong_side(profile, ganglia)
-    findings += sides
-    told |= {f.place for f in sides} | {place for place in excused if place.startswith("root ")}
-    return findings + _misplaced(profile, ganglia, told)
+    findings += _wrong_side(profile, ganglia)
+    return findings + _misplaced(profile, ganglia, {*places_of(findings), *excused})
 
 
-def _name(key: RootKey) -> str:
-    return f"ganglion {key.level} {key.side}"
+def _name(key: RootKey) -> Place:
+    return Place("ganglion", *key)
 
 
 def _exchanged(profile: Profile, ganglia: dict[RootKey, np.ndarray]) -> list[Finding]:
@@ -65,7 +55,6 @@ def _exchanged(profile: Profile, ganglia: dict[RootKey, np.ndarray]) -> list[Fin
             stands = int(np.flatnonzero(falling == i)[0])
             findings.append(
                 profile.finding(
-                    Severity.ERROR,
                     "exchanged-ganglia",
                     _name(keys[i]),
                     f"expected ganglia to descend from L1 to S2, got this one where "
@@ -78,11 +67,7 @@ def _exchanged(profile: Profile, ganglia: dict[RootKey, np.ndarray]) -> list[Fin
 
 def _wrong_side(profile: Profile, ganglia: dict[RootKey, np.ndarray]) -> list[Finding]:
     findings = []
-    pairs = {
-        level: np.mean([ganglia[RootKey(level, side)] for side in SIDES], axis=0)
-        for level in LEVELS
-        if all(RootKey(level, side) in ganglia for side in SIDES)
-    }
+    pairs = {level: np.mean(pair, axis=0) for level, pair in pairs_of(ganglia).items()}
     away: dict[RootKey, float] = {}
     for level in dict.fromkeys(key.level for key in ganglia):
         others = np.array([middle for other, middle in pairs.items() if other != level])
@@ -94,12 +79,11 @@ def _wrong_side(profile: Profile, ganglia: dict[RootKey, np.ndarray]) -> list[Fi
                 away[key] = outward * (point[0] - middle)
     for key in [key for key in ganglia if key in away]:
         own_side = away[key]
-        partner = RootKey(key.level, "right" if key.side == "left" else "left")
+        partner = partner_of(key)
         # Both beyond the midline are swapped, which is said elsewhere.
         if own_side < OWN_SIDE_MM and not away.get(partner, np.inf) < -OWN_SIDE_MM:
             findings.append(
                 profile.finding(
-                    Severity.ERROR,
                     "ganglion-wrong-side",
                     _name(key),
                     f"expected the ganglion on the {key.side} of the midline between the other "
@@ -123,25 +107,24 @@ def _middles_at(middles: np.ndarray, heights: np.ndarray) -> np.ndarray:
 
 
 def _misplaced(
-    profile: Profile, ganglia: dict[RootKey, np.ndarray], told: set[str]
+    profile: Profile, ganglia: dict[RootKey, np.ndarray], told: set[Place]
 ) -> list[Finding]:
     findings = []
     for key, point in ganglia.items():
         if _name(key) in told:
             continue
-        root = profile.roots.get(key) if f"root {key.level} {key.side}" not in told else None
-        severity = Severity.WARNING
+        root = profile.roots.get(key) if Place("root", *key) not in told else None
         above = float(point[2] - root[-1, 2]) if root is not None else -np.inf
-        partner = RootKey(key.level, "right" if key.side == "left" else "left")
+        partner = partner_of(key)
         if above > ABOVE_MM:
-            severity = Severity.ERROR if above > ABOVE_ERROR_MM else severity
+            far = above > ABOVE_ERROR_MM
             rule, got = (
                 "ganglion-above-root",
                 (f"expected the ganglion below the end of its root, got it {above:.1f} mm above"),
             )
         elif partner in ganglia and _name(partner) not in told and _farther(ganglia, key, partner):
             apart = float(abs(point[2] - ganglia[partner][2]))
-            severity = Severity.ERROR if apart > APART_ERROR_MM else severity
+            far = apart > APART_ERROR_MM
             rule, got = (
                 "ganglion-misplaced",
                 (
@@ -152,7 +135,12 @@ def _misplaced(
         else:
             continue
         findings.append(
-            profile.finding(severity, rule, _name(key), f"{got}; mark it again or exclude it")
+            profile.finding(
+                rule,
+                _name(key),
+                f"{got}; mark it again or exclude it",
+                severity=Severity.ERROR if far else None,
+            )
         )
     return findings
 

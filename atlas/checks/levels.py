@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from atlas.checks.profile import Profile
-from atlas.data.subject import LEVELS, SIDES, Finding, RootKey, Severity
+from atlas.data.subject import LEVELS, SIDES, Finding, Place, RootKey
 
 # Means over 14 people of begin below the dura's top (mm) and of angle (degrees from dorsal, both
 # sides): Liu et al. 2024, doi 10.1038/s41597-024-03919-4, measured on its markers.
@@ -30,27 +30,20 @@ SIDES_SD = {"begin": 3.0, "angle": 8.0, "end": 5.0}
 LEAST_EVIDENCE = 6.0
 
 
-def exchanged_levels(profile: Profile, excused: Collection[str] = ()) -> list[Finding]:
+def exchanged_levels(profile: Profile, excused: Collection[Place] = ()) -> list[Finding]:
     """Pairs of levels whose roots fit better under each other's names.
-
-    Parameters
-    ----------
-    profile : Profile
-    excused : collection of str
-        Places (``root L3 left``) another finding accounts for.
 
     Returns
     -------
     list of Finding
-        ``exchanged-levels`` (warnings), place ``roots L3 and L4 left`` or ``… both sides``; the
-        likeliest pair first, each level once.
+        ``exchanged-levels`` (warnings); the likeliest pair first, each level once.
     """
     measures = _measures(profile, excused)
     candidates = sorted(_candidates(measures), key=lambda c: -c[0])
     findings: list[Finding] = []
     used: set[tuple[str, str]] = set()
-    for evidence, (upper, lower), where in candidates:
-        sides = SIDES if where == "both sides" else (where,)
+    for evidence, (upper, lower), side in candidates:
+        sides = (side,) if side else SIDES
         members = {(level, side) for level in (upper, lower) for side in sides}
         if evidence < LEAST_EVIDENCE or members & used:
             continue
@@ -59,9 +52,8 @@ def exchanged_levels(profile: Profile, excused: Collection[str] = ()) -> list[Fi
         used |= {(level, side) for level in between for side in sides}
         findings.append(
             profile.finding(
-                Severity.WARNING,
                 "exchanged-levels",
-                f"roots {upper} and {lower} {where}",
+                Place("roots", upper, side, other_level=lower),
                 f"expected begins, angles and ends in the order of the levels, got them the other "
                 f"way round (log likelihood ratio {evidence:.1f} for an exchange); exchange the "
                 "files, or exclude both if the trace shows no fault",
@@ -70,25 +62,25 @@ def exchanged_levels(profile: Profile, excused: Collection[str] = ()) -> list[Fi
     return findings
 
 
-def roots_of(findings: list[Finding]) -> set[str]:
-    """Places of the single roots that findings of :func:`exchanged_levels` are about."""
-    places = set()
-    for finding in findings:
-        _, upper, _, lower, *where = finding.place.split()
-        for side in SIDES if where[0] == "both" else where[:1]:
-            places |= {f"root {upper} {side}", f"root {lower} {side}"}
-    return places
+def roots_of(places: Collection[Place]) -> set[Place]:
+    """The single roots of places of :func:`exchanged_levels`."""
+    return {
+        Place("root", level, side)
+        for place in places
+        for level in (place.level, place.other_level)
+        for side in ((place.side,) if place.side else SIDES)
+    }
 
 
 Measures = dict[RootKey, dict[str, float]]
 Candidate = tuple[float, tuple[str, str], str]
 
 
-def _measures(profile: Profile, excused: Collection[str]) -> Measures:
+def _measures(profile: Profile, excused: Collection[Place]) -> Measures:
     bottom = profile.dura.heights.min() + 1.5 * profile.dura.spacing_mm
     found: Measures = {}
     for key, points in profile.roots.items():
-        if f"root {key.level} {key.side}" in excused:
+        if Place("root", *key) in excused:
             continue
         # A trace that the image cuts off ends with the image.
         found[key] = {
@@ -100,7 +92,7 @@ def _measures(profile: Profile, excused: Collection[str]) -> Measures:
 
 
 def _candidates(measures: Measures) -> list[Candidate]:
-    """Evidence, pair of levels and side of every exchange that can be judged."""
+    """Evidence, pair of levels and side, empty of both, of every exchange that can be judged."""
     candidates: list[Candidate] = []
     for pair in combinations(LEVELS, 2):
         people = {side: _by_people(measures, pair, side) for side in SIDES}
@@ -110,7 +102,7 @@ def _candidates(measures: Measures) -> list[Candidate]:
             # Alike on both sides, so both are wrong or neither; the sides of one person are one
             # witness, so their mean counts.
             if across <= 0:
-                candidates.append((sum(known) / 2, pair, "both sides"))
+                candidates.append((sum(known) / 2, pair, ""))
             else:
                 odd = max(SIDES, key=lambda side: people[side] or 0.0)
                 candidates.append((across + max((people[odd] or 0.0), -across / 2), pair, odd))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from atlas.checks.rules import finding_of
 from atlas.checks.sides import own_axes
-from atlas.checks.stacks import Bulk, bulk, standing_together
-from atlas.data.subject import Finding, RootKey, Severity, Subject
+from atlas.checks.stacks import STRAY_MM, Bulk, bulk, standing_together
+from atlas.curves.contour_stack import ContourStack, at_heights
+from atlas.data.subject import LEVELS, SIDES, Finding, Place, RootKey, Severity, Subject
 
 # Median distance of a dura's points from its middle, mm: 6.5 to 9 in the built-in cohort, warped
 # copies of sub-03 and sub-03 (Liu et al. 2024).  Outside these bounds the unit is not mm.
@@ -20,49 +22,67 @@ USUAL_REACH_MM = 7.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sections:
-    """The contours of one stack, measured as straight polygons.
+    """The contours of one stack that stand together, measured as straight polygons.
 
     Parameters
     ----------
     kind : str
         ``dura`` or ``cord``.
-    outlines : tuple of (k, 3) float
+    members : (n,) int
+        Which of the subject's contours they are.
+    drawn : tuple of (k, 3) float
+        As they were drawn, LPS mm.
+    outlines : ContourStack
         mm along the subject's own axes: left, dorsal, rostral.
     centres : (n, 2) float
-        Area centroids, left and dorsal, mm.
+        Area centroids, left and dorsal, mm; of a trace that runs back on itself, which encloses
+        little, the mean point.
     heights : (n,) float
         Median height, mm along rostral.
     radii : (n,) float
         Of the circle of the same area, mm.
-    drawn : tuple of (k, 3) float
-        The contours as they were drawn, LPS mm.
+    reach : (n,) float
+        Median distance of points from their median, mm.
     spacing_mm : float
         Distance of slices: the median of the distances that are no doubling, mm.
     """
 
     kind: str
-    outlines: tuple[np.ndarray, ...]
+    members: np.ndarray
+    drawn: tuple[np.ndarray, ...]
+    outlines: ContourStack
     centres: np.ndarray
     heights: np.ndarray
     radii: np.ndarray
-    drawn: tuple[np.ndarray, ...]
+    reach: np.ndarray
     spacing_mm: float
 
     @classmethod
-    def of(cls, kind: str, contours: tuple[np.ndarray, ...], axes: np.ndarray) -> Sections:
-        """Measure contours (k, 3) along the columns of ``axes`` (3, 3)."""
-        count = np.array([len(c) for c in contours], dtype=int)
-        first = np.cumsum(count) - count
-        together = np.concatenate([np.empty((0, 3)), *contours]) @ axes
-        areas, centres = _areas_centroids(together[:, :2], first, count)
-        heights = medians(together[:, 2], first, count)
+    def of(
+        cls,
+        kind: str,
+        contours: tuple[np.ndarray, ...],
+        stack: ContourStack,
+        found: Bulk,
+        mm: float,
+    ) -> Sections:
+        """Measure the contours of a stack, along the axes, that stand together; ``mm`` is 1 mm."""
+        members = np.flatnonzero(standing_together(found, mm))
+        outlines = stack.take(members)
+        areas, centroids = outlines.areas_centroids()
+        means, points = outlines.means[:, :2], outlines.points[:, :2]
+        extents = (outlines.greatest(points) - outlines.least(points)).max(axis=1, initial=0.0)
+        sound = (areas != 0) & (np.linalg.norm(centroids[:, :2] - means, axis=1) < extents)
+        heights = found.middles[members, 2]
         return cls(
             kind,
-            tuple(np.split(together, first[1:])) if len(count) else (),
-            centres,
+            members,
+            tuple(contours[i] for i in members),
+            outlines,
+            np.where(sound[:, None], centroids[:, :2], means),
             heights,
-            np.sqrt(areas / np.pi),
-            contours,
+            np.sqrt(np.abs(areas) / np.pi),
+            found.reach[members],
             _spacing(heights),
         )
 
@@ -70,13 +90,13 @@ class Sections:
         """Mean LPS z of contour ``i``, mm, as findings name it."""
         return float(self.drawn[i][:, 2].mean())
 
-    def place(self, i: int) -> str:
-        """How findings name contour ``i``."""
-        return contour_place(self.kind, self.drawn[i])
+    def place(self, i: int) -> Place:
+        """Where contour ``i`` is."""
+        return replace(contour_place(self.kind, self.drawn, i), index=int(self.members[i]))
 
-    def without(self, excused: Collection[str]) -> np.ndarray:
+    def without(self, excused: Collection[Place]) -> np.ndarray:
         """Contours (k,) whose places are not among those excused."""
-        return contours_without(self.kind, self.drawn, excused)
+        return np.flatnonzero(~np.isin(self.members, contours_at(self.kind, excused)))
 
 
 class Apart(NamedTuple):
@@ -84,8 +104,7 @@ class Apart(NamedTuple):
 
     Parameters
     ----------
-    kind : str
-        ``dura`` or ``cord``.
+    place : Place
     drawn : (k, 3) float
         LPS mm.
     middle : (3,) float
@@ -97,7 +116,7 @@ class Apart(NamedTuple):
         elsewhere as a whole.
     """
 
-    kind: str
+    place: Place
     drawn: np.ndarray
     middle: np.ndarray
     reach_mm: float
@@ -118,8 +137,10 @@ class Profile:
     apart : tuple of Apart
         The other contours, and those with a point far off.
     roots : dict of RootKey to (n, 3) float
+    traces : ContourStack
+        The points of all roots, in their order.
     ganglia : dict of RootKey to (3,) float
-        Both mm along the axes.
+        These three in mm along the axes.
     axis : (n, 3) float
         Height, left and dorsal of the sac's middle, from the bottom up.
     angle_deg : dict of RootKey to float
@@ -132,6 +153,7 @@ class Profile:
     cord: Sections
     apart: tuple[Apart, ...]
     roots: dict[RootKey, np.ndarray]
+    traces: ContourStack
     ganglia: dict[RootKey, np.ndarray]
     axis: np.ndarray
     angle_deg: dict[RootKey, float]
@@ -140,15 +162,16 @@ class Profile:
     def of(cls, subject: Subject) -> Profile:
         """Measure a subject."""
         axes = own_axes(subject)
-        drawn = [_drawn(contours, axes) for contours in (subject.dura, subject.cord)]
-        found = [bulk(*stack) for stack in drawn]
-        mm = _unit_mm(found[0])
-        if mm != 1:
-            found = [bulk(*stack, mm) for stack in drawn]
-        dura, far_dura = _stack_of("dura", subject.dura, axes, found[0], mm)
-        cord, far_cord = _stack_of("cord", subject.cord, axes, found[1], mm)
+        stacks = {kind: _along(axes, getattr(subject, kind)) for kind in ("dura", "cord")}
+        found = {kind: bulk(stack) for kind, stack in stacks.items()}
+        mm = _unit_mm(found["dura"])
+        (dura, far_dura), (cord, far_cord) = (
+            _stack_of(kind, getattr(subject, kind), stack, found[kind], mm)
+            for kind, stack in stacks.items()
+        )
         axis = _smooth_axis(dura)
-        roots = {key: points @ axes for key, points in subject.roots.items()}
+        traces = _along(axes, tuple(subject.roots.values()))
+        roots = dict(zip(subject.roots, traces.split(traces.points), strict=True))
         return cls(
             subject,
             axes,
@@ -156,9 +179,10 @@ class Profile:
             cord,
             (*far_dura, *far_cord),
             roots,
+            traces,
             {key: point @ axes for key, point in subject.ganglia.items()},
             axis,
-            _angles_deg(roots, axis),
+            _angles_deg(traces, tuple(roots), axis),
         )
 
     @property
@@ -168,20 +192,52 @@ class Profile:
 
     def axis_at(self, heights: np.ndarray) -> np.ndarray:
         """The sac's middle (…, 2) at heights, by running medians of five contours; held beyond."""
-        return _on(self.axis, heights)
+        return at_heights(self.axis[:, 0], self.axis[:, 1:], heights)
 
-    def finding(self, severity: Severity, rule: str, place: str, message: str) -> Finding:
-        """A finding about this subject."""
-        return Finding(severity, rule, self.subject.id, place, message)
+    def finding(
+        self, rule: str, place: Place, message: str, *, severity: Severity | None = None
+    ) -> Finding:
+        """A finding about this subject, as severe as its rule says unless told."""
+        return finding_of(self.subject.id, rule, place, message, severity=severity)
 
 
-Drawn = tuple[np.ndarray, np.ndarray, np.ndarray]
+def places_of(findings: Iterable[Finding]) -> set[Place]:
+    """The places in subjects that findings are about."""
+    return {f.at for f in findings if isinstance(f.at, Place)}
 
 
-def _drawn(contours: tuple[np.ndarray, ...], axes: np.ndarray) -> Drawn:
-    """Points (m, 3) of contours along the axes, where each begins, and how many it has."""
-    count = np.array([len(c) for c in contours], dtype=int)
-    return np.concatenate([np.empty((0, 3)), *contours]) @ axes, np.cumsum(count) - count, count
+def contours_at(kind: str, places: Collection[Place]) -> list[int]:
+    """Contours of a kind, by their index in the subject, among places."""
+    return [p.index for p in places if p.structure == kind and p.index is not None]
+
+
+def contour_place(kind: str, contours: Sequence[np.ndarray], i: int) -> Place:
+    """Where contour ``i`` of a kind is, at its mean LPS z."""
+    return Place(kind, index=i, z_mm=float(contours[i][:, 2].mean()))
+
+
+def point_place(subject: Subject, key: RootKey, i: int) -> Place:
+    """Where point ``i`` of a root is."""
+    return Place("root", *key, index=i, z_mm=float(subject.roots[key][i, 2]))
+
+
+def partner_of(key: RootKey) -> RootKey:
+    """The root, or ganglion, of the other side."""
+    return RootKey(key.level, "right" if key.side == "left" else "left")
+
+
+def pairs_of(places: Mapping[RootKey, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Left and right of the levels that have both."""
+    return {
+        level: (places[RootKey(level, "left")], places[RootKey(level, "right")])
+        for level in LEVELS
+        if all(RootKey(level, side) in places for side in SIDES)
+    }
+
+
+def _along(axes: np.ndarray, contours: tuple[np.ndarray, ...]) -> ContourStack:
+    drawn = ContourStack.of(contours)
+    return ContourStack(drawn.points @ axes, drawn.first, drawn.count)
 
 
 def _unit_mm(dura: Bulk) -> float:
@@ -193,70 +249,23 @@ def _unit_mm(dura: Bulk) -> float:
 
 
 def _stack_of(
-    kind: str, contours: tuple[np.ndarray, ...], axes: np.ndarray, found: Bulk, mm: float
+    kind: str, contours: tuple[np.ndarray, ...], stack: ContourStack, found: Bulk, mm: float
 ) -> tuple[Sections, list[Apart]]:
     """The contours that stand together, and the others with those that have a point far off."""
-    if not contours:
-        return Sections.of(kind, contours, axes), []
-    together = standing_together(found, mm)
+    stray = np.maximum(found.beyond - STRAY_MM * mm, 0.0)
+    sections = Sections.of(kind, contours, stack, found, mm)
+    together = np.isin(np.arange(len(stack)), sections.members)
     apart = [
         Apart(
-            kind,
+            contour_place(kind, contours, i),
             contours[i],
             found.middles[i],
             float(found.reach[i]),
-            float(found.stray[i]) if together[i] else 0.0,
+            float(stray[i]) if together[i] else 0.0,
         )
-        for i in np.flatnonzero(~together | (found.stray > 0)).tolist()
+        for i in np.flatnonzero(~together | (stray > 0)).tolist()
     ]
-    kept = tuple(c for c, stands in zip(contours, together.tolist(), strict=True) if stands)
-    return Sections.of(kind, kept, axes), apart
-
-
-def _areas_centroids(
-    points: np.ndarray, first: np.ndarray, count: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Areas (g,), mm², and middles (g, 2) of straight polygons (m, 2), one after the other.
-
-    The middle is the area centroid, of either orientation; of a trace that runs back on itself,
-    which encloses little, the mean point stands in.
-    """
-    if not len(count):
-        return np.zeros(0), np.zeros((0, 2))
-    after = np.arange(1, len(points) + 1)
-    after[first + count - 1] = first
-    a = points - np.repeat(points[first], count, axis=0)
-    b = a[after]
-    cross = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-    twice = np.add.reduceat(cross, first)
-    moments = np.add.reduceat(cross[:, None] * (a + b), first)
-    means = np.add.reduceat(points, first) / count[:, None]
-    centroids = points[first] + moments / np.where(twice == 0, 1, 3 * twice)[:, None]
-    extents = np.maximum.reduceat(points, first) - np.minimum.reduceat(points, first)
-    sound = (twice != 0) & (np.linalg.norm(centroids - means, axis=1) < extents.max(axis=1))
-    return np.abs(twice) / 2, np.where(sound[:, None], centroids, means)
-
-
-def contour_place(kind: str, contour: np.ndarray) -> str:
-    """How findings name a contour (k, 3) as it was drawn."""
-    return f"{kind} contour at z {contour[:, 2].mean():.1f} mm"
-
-
-def contours_without(
-    kind: str, contours: Sequence[np.ndarray], excused: Collection[str]
-) -> np.ndarray:
-    """Which contours (k,) of a kind, as drawn, have places that are not among those excused."""
-    every = np.arange(len(contours))
-    # Nearly always none is, and names take time to make.
-    if not any(place.startswith(f"{kind} contour ") for place in excused):
-        return every
-    return every[[contour_place(kind, contour) not in excused for contour in contours]]
-
-
-def medians(values: np.ndarray, first: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Medians (g,) of values (m,) of groups that stand one after the other."""
-    ordered = values[np.lexsort((values, np.repeat(np.arange(len(count)), count)))]
-    return np.asarray((ordered[first + (count - 1) // 2] + ordered[first + count // 2]) / 2)
+    return sections, apart
 
 
 def _spacing(heights: np.ndarray) -> float:
@@ -275,31 +284,13 @@ def _smooth_axis(dura: Sections) -> np.ndarray:
     return np.column_stack([dura.heights[order], np.median(windows, axis=2)])
 
 
-def _angles_deg(roots: dict[RootKey, np.ndarray], axis: np.ndarray) -> dict[RootKey, float]:
-    if not roots:
-        return {}
-    count = np.array([len(points) for points in roots.values()])
-    points = np.concatenate(list(roots.values()))
-    away = points[:, :2] - _on(axis, points[:, 2])
-    outward = np.repeat([1.0 if key.side == "left" else -1.0 for key in roots], count)
-    angles = np.arctan2(outward * away[:, 0], away[:, 1])
-    middle = np.degrees(medians(angles, np.cumsum(count) - count, count))
-    return dict(zip(roots, middle.tolist(), strict=True))
-
-
-def _on(axis: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    return np.stack([np.interp(heights, axis[:, 0], axis[:, k]) for k in (1, 2)], axis=-1)
-
-
-def nearest(heights: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which of heights (n,), n >= 1, is nearest to each of others (m,), and how far it is."""
-    order = np.argsort(heights, kind="stable")
-    ordered = heights[order]
-    after = np.clip(np.searchsorted(ordered, of), 1, len(order) - 1) if len(order) > 1 else 0
-    before = np.maximum(after - 1, 0)
-    gaps = np.abs(of - ordered[before]), np.abs(ordered[after] - of)
-    which = np.where(gaps[0] <= gaps[1], before, after)
-    return order[which], np.minimum(*gaps)
+def _angles_deg(
+    traces: ContourStack, keys: tuple[RootKey, ...], axis: np.ndarray
+) -> dict[RootKey, float]:
+    away = traces.points[:, :2] - at_heights(axis[:, 0], axis[:, 1:], traces.points[:, 2])
+    outward = traces.spread(np.array([1.0 if key.side == "left" else -1.0 for key in keys]))
+    angles = traces.medians(np.arctan2(outward * away[:, 0], away[:, 1]))
+    return dict(zip(keys, np.degrees(angles).tolist(), strict=True))
 
 
 def neighbour_gaps(heights: np.ndarray, values: np.ndarray) -> np.ndarray:

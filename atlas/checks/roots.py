@@ -1,17 +1,18 @@
-"""Single roots: order, strays, jumps, gaps, slices, copies, and whole roots out of place."""
+"""Roots: order, strays, jumps, slices, whole roots out of place, one trace under two names."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
+from itertools import combinations
 
 import numpy as np
 
-from atlas.checks.copies import copied_structures
-from atlas.checks.profile import Profile, peel
-from atlas.checks.sides import rostral_of
-from atlas.checks.slice_order import OFF_SLICE, slice_grid, slices_beyond_doubt
+from atlas.checks.profile import Profile, partner_of, peel, places_of, point_place
+from atlas.checks.slice_order import OFF_SLICE, slice_grid
+from atlas.curves.contour_stack import ContourStack, at_heights
 from atlas.data.ordering import order_along_root
-from atlas.data.subject import Finding, RootKey, Severity, Subject
+from atlas.data.subject import Finding, Place, RootKey
 
 # Off the line through the neighbours in the plane, between them and at an end.  Largest of 588
 # roots of the built-in cohort 0.82 and 1.34 mm; of sub-03 of Liu et al. 2024 0.54 and 0.80.
@@ -27,24 +28,24 @@ INSIDE_SHARE, DEEP = 0.4, 0.7
 OTHER_SIDE_DEG = -20.0
 # Share of a root's points that stand in the slice of another, from which it is one finding.
 CROWDED = 0.25
+# Two files hold one trace if half of their common slices agree so well.
+COPIED_MM = 0.25
 # The first explain steps and gaps; the last also where points lie.
 DISTURBING = ("root-jump", "root-points-out-of-order")
 SETTLING = (*DISTURBING, "misplaced-root", "stray-point", "copied-structure", "root-off-slice")
 
 
-def reversed_roots(subject: Subject, rostral: np.ndarray | None = None) -> list[Finding]:
+def reversed_roots(profile: Profile) -> list[Finding]:
     """Roots whose points run from the ganglion to the cord instead of away from it.
 
     By the direction of the sac, in any pose, and by the ganglion where there is one: a ganglion of
     another level may lie nearer to the begin.
     """
     findings = []
-    if rostral is None:
-        rostral = rostral_of(subject.dura)
-    for key, points in subject.roots.items():
-        rise = float((points[-1] - points[0]) @ rostral)
-        if key in subject.ganglia:
-            first, last = np.linalg.norm(points[[0, -1]] - subject.ganglia[key], axis=1)
+    for key, points in profile.roots.items():
+        rise = float(points[-1, 2] - points[0, 2])
+        if key in profile.ganglia:
+            first, last = np.linalg.norm(points[[0, -1]] - profile.ganglia[key], axis=1)
             wrong = first < last and rise > 0
             got = f"its first point {first:.1f} mm and its last {last:.1f} mm from the ganglion"
         else:
@@ -52,11 +53,9 @@ def reversed_roots(subject: Subject, rostral: np.ndarray | None = None) -> list[
             got = f"its last point {rise:.1f} mm above its first"
         if wrong:
             findings.append(
-                Finding(
-                    Severity.ERROR,
+                profile.finding(
                     "reversed-root",
-                    subject.id,
-                    f"root {key.level} {key.side}",
+                    _name(key),
                     f"expected points from the cord towards the ganglion, got {got}; the trace is "
                     "in reverse order: turn it round",
                 )
@@ -65,15 +64,9 @@ def reversed_roots(subject: Subject, rostral: np.ndarray | None = None) -> list[
 
 
 def trace_findings(
-    profile: Profile, excused: Collection[str] = ()
-) -> tuple[list[Finding], set[str]]:
+    profile: Profile, excused: Collection[Place] = ()
+) -> tuple[list[Finding], set[Place]]:
     """What is wrong with single roots.
-
-    Parameters
-    ----------
-    profile : Profile
-    excused : collection of str
-        Places another finding accounts for.
 
     Returns
     -------
@@ -81,11 +74,11 @@ def trace_findings(
         ``copied-structure`` (error); ``misplaced-root``, ``root-off-slice``,
         ``root-wrong-side``, ``root-points-out-of-order``, ``root-jump``, ``stray-point``,
         ``gap-in-root``, ``doubled-root-point`` (warnings).
-    places : set of str
+    places : set of Place
         Roots and points of which nothing more needs to be said.
     """
     findings = copied_structures(profile)
-    slices = _sure_slices(profile)
+    slices = _slices(profile)
     places = _shares_out_of_place(profile)
     for key, points in profile.roots.items():
         if _name(key) in excused:
@@ -94,46 +87,34 @@ def trace_findings(
         disturbed = any(f.rule in DISTURBING for f in along)
         whole = [] if disturbed else _misplaced(profile, key, *places[key])
         findings += whole or [*_wrong_side(profile, key), *along]
-        if not whole and not disturbed:
-            known = slices.get(key)
-            findings += (
-                _off_slice(profile, key, points) if known is None else _steps(profile, key, known)
-            )
-    settled = {f.place for f in findings if f.rule in SETTLING}
+        if not whole and not disturbed and slices:
+            findings += _off_slice(profile, key, *slices[key])
+    settled = {f.at for f in findings if f.rule in SETTLING and isinstance(f.at, Place)}
     # Beyond a jump every point lies on another structure.
-    return findings, settled | {f.place.split(" at ")[0] for f in findings if f.rule == "root-jump"}
+    jumped = {p.trace for f in findings if f.rule == "root-jump" for p in places_of([f])}
+    return findings, settled | jumped
 
 
-def _name(key: RootKey) -> str:
-    return f"root {key.level} {key.side}"
+def _name(key: RootKey) -> Place:
+    return Place("root", *key)
 
 
-def _at(profile: Profile, key: RootKey, i: int) -> str:
-    return f"{_name(key)} at z {profile.subject.roots[key][i, 2]:.1f} mm"
-
-
-def _shares_out_of_place(profile: Profile) -> dict[RootKey, tuple[float, float]]:
+def _shares_out_of_place(profile: Profile) -> dict[RootKey, list[float]]:
     """Shares of the points of each root outside the sac and deep in the cord.
 
     By the radius of the sac's circle, quick and coarse.
     """
-    if not profile.roots:
-        return {}
-    points = np.concatenate(list(profile.roots.values()))
-    order = np.argsort(profile.dura.heights)
-    radius = np.interp(points[:, 2], profile.dura.heights[order], profile.dura.radii[order])
-    away = np.linalg.norm(points[:, :2] - profile.axis_at(points[:, 2]), axis=1)
+    traces, dura = profile.traces, profile.dura
+    points, heights = traces.points, traces.points[:, 2]
+    radius = at_heights(dura.heights, dura.radii, heights)
+    away = np.linalg.norm(points[:, :2] - profile.axis_at(heights), axis=1)
     # The sac is 1.3 times as wide as deep: its far wall lies 1.14 radii out.
     beyond = away - 1.14 * radius
-    beside = np.maximum(beyond, points[:, 2] - profile.dura.heights.max())
-    beside = np.maximum(beside, profile.dura.heights.min() - points[:, 2])
-    cuts = np.cumsum([len(root) for root in profile.roots.values()])[:-1]
-    outside = np.split(beside > OUTSIDE_MM, cuts)
-    inside = np.split(_deep_in_cord(profile, points), cuts)
-    return {
-        key: (float(out.mean()), float(deep.mean()))
-        for key, out, deep in zip(profile.roots, outside, inside, strict=True)
-    }
+    beside = np.maximum(beyond, heights - dura.heights.max())
+    beside = np.maximum(beside, dura.heights.min() - heights)
+    both = np.column_stack([beside > OUTSIDE_MM, _deep_in_cord(profile, points)])
+    shares = traces.total(both.astype(int)) / traces.count[:, None]
+    return dict(zip(profile.roots, shares.tolist(), strict=True))
 
 
 def _misplaced(profile: Profile, key: RootKey, outside: float, inside: float) -> list[Finding]:
@@ -142,7 +123,6 @@ def _misplaced(profile: Profile, key: RootKey, outside: float, inside: float) ->
         return []
     return [
         profile.finding(
-            Severity.WARNING,
             "misplaced-root",
             _name(key),
             f"expected the trace in the sac beside the cord, got {outside:.0%} of its points more "
@@ -156,25 +136,22 @@ def _deep_in_cord(profile: Profile, points: np.ndarray) -> np.ndarray:
     cord = profile.cord
     if not len(cord.heights):
         return np.zeros(len(points), dtype=bool)
-    order = np.argsort(cord.heights)
-    beside = (points[:, 2] >= cord.heights.min()) & (points[:, 2] <= cord.heights.max())
-    at = cord.heights[order]
-    middle = [np.interp(points[:, 2], at, cord.centres[order, k]) for k in range(2)]
-    away = np.hypot(points[:, 0] - middle[0], points[:, 1] - middle[1])
-    radius = np.interp(points[:, 2], at, cord.radii[order])
+    at = points[:, 2]
+    beside = (at >= cord.heights.min()) & (at <= cord.heights.max())
+    away = np.linalg.norm(points[:, :2] - at_heights(cord.heights, cord.centres, at), axis=1)
+    radius = at_heights(cord.heights, cord.radii, at)
     return np.asarray(beside & (away < DEEP * radius))
 
 
 def _wrong_side(profile: Profile, key: RootKey) -> list[Finding]:
     angle = profile.angle_deg[key]
-    other = RootKey(key.level, "right" if key.side == "left" else "left")
+    other = partner_of(key)
     # Both beyond the midline are swapped, which is said elsewhere.
     both = other in profile.roots and profile.angle_deg[other] < 0
     if angle >= OTHER_SIDE_DEG or both:
         return []
     return [
         profile.finding(
-            Severity.ERROR,
             "root-wrong-side",
             _name(key),
             f"expected the root on the {key.side}, got it {-angle:.0f} degrees (median) beyond the "
@@ -183,42 +160,42 @@ def _wrong_side(profile: Profile, key: RootKey) -> list[Finding]:
     ]
 
 
-def _sure_slices(profile: Profile) -> dict[RootKey, np.ndarray]:
-    """Slices (n,) of the points of each root that stands on the dura's grid beyond doubt."""
-    sure = slices_beyond_doubt(
-        profile.dura.heights,
-        profile.dura.spacing_mm,
-        [points[:, 2] for points in profile.roots.values()],
-    )
-    return {k: s for k, s in zip(profile.roots, sure, strict=True) if s is not None}
+def _slices(profile: Profile) -> dict[RootKey, tuple[np.ndarray, np.ndarray]]:
+    """Slices (n,) of the points of each root by the dura's, and how far they are off them, mm.
+
+    Nothing where the dura has no two slices.
+    """
+    traces, dura = profile.traces, profile.dura
+    if dura.spacing_mm == 0 or not len(traces):
+        return {}
+    grid = slice_grid(dura.heights, dura.spacing_mm, traces.points[:, 2])
+    return dict(zip(profile.roots, zip(*map(traces.split, grid), strict=True), strict=True))
 
 
-def _off_slice(profile: Profile, key: RootKey, points: np.ndarray) -> list[Finding]:
-    spacing = profile.dura.spacing_mm
-    slices, offsets = slice_grid(np.r_[profile.dura.heights, points[:, 2]], spacing)
-    off = np.abs(offsets[-len(points) :]) > OFF_SLICE * spacing
+def _off_slice(
+    profile: Profile, key: RootKey, slices: np.ndarray, offsets: np.ndarray
+) -> list[Finding]:
+    away = np.abs(offsets)
+    off = away > OFF_SLICE * profile.dura.spacing_mm
     if off.mean() > 0.25:
-        got = float(np.median(np.abs(offsets[-len(points) :])))
         return [
             profile.finding(
-                Severity.WARNING,
                 "root-off-slice",
                 _name(key),
-                f"expected one point in each slice, got {int(off.sum())} of {len(points)} "
-                f"between slices (median {got:.2f} mm off); the file may belong to another subject",
+                f"expected one point in each slice, got {int(off.sum())} of {len(off)} between "
+                f"slices (median {np.median(away):.2f} mm off); the file may belong to another "
+                "subject",
             )
         ]
     findings = [
         profile.finding(
-            Severity.WARNING,
             "root-off-slice",
-            _at(profile, key, i),
-            f"expected points in slices, got one {abs(offsets[-len(points) :][i]):.2f} mm off; "
-            "place it in its slice",
+            point_place(profile.subject, key, i),
+            f"expected points in slices, got one {away[i]:.2f} mm off; place it in its slice",
         )
         for i in np.flatnonzero(off).tolist()
     ]
-    return findings if off.any() else _steps(profile, key, slices[-len(points) :])
+    return findings or _steps(profile, key, slices)
 
 
 def _steps(profile: Profile, key: RootKey, slices: np.ndarray) -> list[Finding]:
@@ -236,9 +213,8 @@ def _steps(profile: Profile, key: RootKey, slices: np.ndarray) -> list[Finding]:
             continue
         findings.append(
             profile.finding(
-                Severity.WARNING,
                 rule,
-                _at(profile, key, i),
+                point_place(profile.subject, key, i),
                 f"expected a point in every slice of it, {got}; complete or correct the trace",
             )
         )
@@ -258,12 +234,14 @@ def _along(profile: Profile, key: RootKey, points: np.ndarray) -> list[Finding]:
     if jump is not None:
         i, size = jump
         got = f"got a step of {size:.1f} mm aside below this point, to another structure"
-        return [_said(profile, "root-jump", _at(profile, key, i), "in one line", got)]
+        return [
+            _said(profile, "root-jump", point_place(profile.subject, key, i), "in one line", got)
+        ]
     return [
         _said(
             profile,
             "stray-point",
-            _at(profile, key, i),
+            point_place(profile.subject, key, i),
             "in one line",
             f"got this one {gap:.1f} mm off it",
         )
@@ -271,9 +249,8 @@ def _along(profile: Profile, key: RootKey, points: np.ndarray) -> list[Finding]:
     ]
 
 
-def _said(profile: Profile, rule: str, place: str, expected: str, got: str) -> Finding:
+def _said(profile: Profile, rule: str, place: Place, expected: str, got: str) -> Finding:
     return profile.finding(
-        Severity.WARNING,
         rule,
         place,
         f"expected points {expected} along the root, {got}; correct it",
@@ -301,3 +278,53 @@ def _jump(points: np.ndarray) -> tuple[int, float] | None:
     before, after = points[i - 1 : i + 1, :2].mean(axis=0), points[i + 1 : i + 3, :2].mean(axis=0)
     stays = np.linalg.norm(after - before - 2 * around[i]) > 0.75 * excess[i]
     return (i, float(excess[i])) if stays else None
+
+
+# --- one trace under two names ---
+
+
+def copied_structures(profile: Profile) -> list[Finding]:
+    """Roots, and ganglia, that hold one and the same trace."""
+    findings = [
+        _same(profile, "root", first, second, gap)
+        for first, second, gap in _common_gaps_mm(profile.traces, tuple(profile.roots))
+        if gap <= COPIED_MM
+    ]
+    for first, second in combinations(profile.ganglia, 2):
+        gap = math.dist(profile.ganglia[first], profile.ganglia[second])
+        if gap <= COPIED_MM:
+            findings.append(_same(profile, "ganglion", first, second, gap))
+    return findings
+
+
+def _same(profile: Profile, kind: str, first: RootKey, second: RootKey, gap: float) -> Finding:
+    return profile.finding(
+        "copied-structure",
+        Place(kind, *second),
+        f"expected a place of its own, got that of {Place(kind, *first)} ({gap:.2f} mm apart); one "
+        "is a copy under the wrong name: exclude or trace it again",
+    )
+
+
+def _common_gaps_mm(
+    traces: ContourStack, keys: tuple[RootKey, ...]
+) -> list[tuple[RootKey, RootKey, float]]:
+    """Median distance of every two traces at the points of the first within the second's heights.
+
+    Of traces that share half of their slices.
+    """
+    heights, gaps = traces.points[:, 2], []
+    for b in range(1, len(keys)):
+        other = traces[b]
+        within = (heights <= other[0, 2] + 1e-6) & (heights >= other[-1, 2] - 1e-6)
+        common = traces.total(within.astype(int))
+        alike = np.flatnonzero(common[:b] >= 0.5 * np.maximum(traces.count[:b], len(other)))
+        there = at_heights(other[:, 2], other[:, :2], heights)
+        # What lies beyond comes last, and leaves the median of what is common.
+        away = np.linalg.norm(traces.points[:, :2] - there, axis=1)
+        ordered = np.where(within, away, np.inf)
+        ordered = ordered[traces.rising(ordered)]
+        low, high = traces.first + (common - 1) // 2, traces.first + common // 2
+        middle = (ordered[low[alike]] + ordered[high[alike]]) / 2
+        gaps += [(a, b, gap) for a, gap in zip(alike.tolist(), middle.tolist(), strict=True)]
+    return [(keys[a], keys[b], gap) for a, b, gap in sorted(gaps)]

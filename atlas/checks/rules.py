@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from atlas.data.subject import Finding, Place, Severity
+
 COLUMNS = {
     "name": "of the finding, the same for every one of its kind",
     "severity": "note: changes nothing; warning: look at it; error: a build refuses it",
@@ -125,3 +127,11 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         ),
     }
 )
+
+
+def finding_of(
+    subject: str, rule: str, place: Place, message: str, *, severity: Severity | None = None
+) -> Finding:
+    """A finding about a subject, as severe as its rule says unless told."""
+    usual = Severity[MEANINGS[rule].severity.upper()]
+    return Finding(usual if severity is None else severity, rule, subject, place, message)

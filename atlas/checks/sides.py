@@ -15,10 +15,15 @@ turned by more than 60 degrees the names of most pairs do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atlas.data.subject import LEVELS, Finding, RootKey, Severity, Subject, contour_means
+from atlas.curves.contour_stack import ContourStack, at_heights
+from atlas.data.subject import LEVELS, Finding, Place, RootKey, Subject
+
+if TYPE_CHECKING:
+    from atlas.checks.profile import Profile
 
 # Of a subject's pairs; fewer are slips of single levels, each with its place.
 WHOLE = 0.5
@@ -84,20 +89,19 @@ def rostral_of(contours: Sequence[np.ndarray]) -> np.ndarray:
     """
     if not contours:
         return np.array([0.0, 0.0, 1.0])
-    count = np.array([len(c) for c in contours])
-    first = np.cumsum(count) - count
-    means = contour_means(tuple(contours))
-    centred = np.concatenate(contours) - np.repeat(means, count, axis=0)
-    size = np.sqrt(np.add.reduceat((centred**2).sum(axis=1), first) / count)
+    stack = ContourStack.of(contours)
+    means = stack.means
+    centred = stack.points - stack.spread(means)
+    size = np.sqrt(stack.total((centred**2).sum(axis=1)) / stack.count)
     usual = np.median(size)
     used = (size > usual / ALIKE) & (size < usual * ALIKE)
-    normal = _least_direction(centred[np.repeat(used, count)])
-    bent = np.maximum.reduceat(np.abs(centred @ normal), first)
+    normal = _least_direction(centred[stack.spread(used)])
+    bent = stack.greatest(np.abs(centred @ normal))
     flat = (
         used & (bent <= max(3 * float(np.median(bent[used])), BENT * usual)) if used.any() else used
     )
     if flat.any() and (flat != used).any():
-        normal = _least_direction(centred[np.repeat(flat, count)])
+        normal = _least_direction(centred[stack.spread(flat)])
     half = max(len(means) // 2, 1)
     down = np.median(means[:half], axis=0) - np.median(means[-half:], axis=0)
     return normal if normal @ down >= 0 else -normal
@@ -119,10 +123,10 @@ def _pairs_apart(subject: Subject) -> np.ndarray:
     return np.array(apart) if apart else np.zeros((0, 3))
 
 
-def _pairs(subject: Subject) -> list[tuple[str, dict[RootKey, np.ndarray], RootKey, RootKey]]:
-    """Name, places, and keys of left and right, of every pair there is."""
+def _pairs(subject: Subject) -> list[tuple[Place, dict[RootKey, np.ndarray], RootKey, RootKey]]:
+    """Place, points, and keys of left and right, of every pair there is."""
     return [
-        (f"{kind} {level}", places, RootKey(level, "left"), RootKey(level, "right"))
+        (Place(kind, level), places, RootKey(level, "left"), RootKey(level, "right"))
         for kind, places in (("roots", dict(subject.roots)), ("ganglia", dict(subject.ganglia)))
         for level in LEVELS
         if RootKey(level, "left") in places and RootKey(level, "right") in places
@@ -158,8 +162,8 @@ def _widest(contours: Sequence[np.ndarray], rostral: np.ndarray) -> np.ndarray:
     """Unit vector (3,) square to rostral across which contours are widest."""
     start = np.eye(3)[int(np.abs(rostral).argmin())]
     if contours:
-        count = [len(c) for c in contours]
-        centred = np.concatenate(contours) - np.repeat(contour_means(tuple(contours)), count, 0)
+        stack = ContourStack.of(contours)
+        centred = stack.points - stack.spread(stack.means)
         scatter = centred.T @ centred
         if np.isfinite(scatter).all() and scatter.any():
             start = np.linalg.eigh(scatter)[1][:, 2]
@@ -177,12 +181,11 @@ def _dorsal_offset(subject: Subject, rostral: np.ndarray, across: np.ndarray) ->
     """How far roots, or the cord, lie along ``across`` from the sac's middle, mm; 0 if unclear."""
     if not subject.dura:
         return 0.0
-    means = contour_means(subject.dura)
+    means = ContourStack.of(subject.dura).means
     at = means @ rostral
-    order = np.argsort(at)
 
     def off(points: np.ndarray) -> float:
-        middle = np.interp(points @ rostral, at[order], (means @ across)[order])
+        middle = at_heights(at, means @ across, points @ rostral)
         return float(np.median(points @ across - middle))
 
     if subject.roots:
@@ -194,21 +197,15 @@ def _dorsal_offset(subject: Subject, rostral: np.ndarray, across: np.ndarray) ->
             for level in levels
         ]
     elif subject.cord:
-        offsets = [off(contour_means(subject.cord))]
+        offsets = [off(ContourStack.of(subject.cord).means)]
     else:
         return 0.0
     offset = float(np.median(offsets))
     return offset if abs(offset) >= DORSAL_MM else 0.0
 
 
-def swapped_sides(subject: Subject, axes: np.ndarray | None = None) -> list[Finding]:
+def swapped_sides(profile: Profile) -> list[Finding]:
     """Levels whose left root or ganglion lies to the right of its right partner.
-
-    Parameters
-    ----------
-    subject : Subject
-    axes : (3, 3) float, optional
-        Of :func:`own_axes`, where they are known.
 
     Returns
     -------
@@ -216,7 +213,7 @@ def swapped_sides(subject: Subject, axes: np.ndarray | None = None) -> list[Find
         ``swapped-sides`` (errors): one for the whole subject where half of its pairs are swapped,
         one a pair otherwise.
     """
-    left = (own_axes(subject) if axes is None else axes)[:, 0]
+    subject, left = profile.subject, profile.axes[:, 0]
     across = {
         place: float((_middle(places[one]) - _middle(places[other])) @ left)
         for place, places, one, other in _pairs(subject)
@@ -229,18 +226,16 @@ def swapped_sides(subject: Subject, axes: np.ndarray | None = None) -> list[Find
     if len(wrong) >= WHOLE * len(across):
         listed = ", ".join(f"{place} ({mm:+.1f} mm)" for place, mm in wrong.items())
         cure = "are swapped, or the subject is a mirror image (one axis of its files is negated)"
-        return [_swapped(subject, "", "roots and ganglia", listed, cure)]
+        return [_swapped(profile, Place(), "roots and ganglia", listed, cure)]
     return [
-        _swapped(subject, place, place, f"{mm:+.1f} mm", "are swapped: exchange the two files")
+        _swapped(profile, place, str(place), f"{mm:+.1f} mm", "are swapped: exchange the two files")
         for place, mm in wrong.items()
     ]
 
 
-def _swapped(subject: Subject, place: str, what: str, got: str, cure: str) -> Finding:
-    return Finding(
-        Severity.ERROR,
+def _swapped(profile: Profile, place: Place, what: str, got: str, cure: str) -> Finding:
+    return profile.finding(
         "swapped-sides",
-        subject.id,
         place,
         f"expected left {what} at larger x than right ones (x to the left, in axes of the subject "
         f"itself: roots and cord lie dorsal in the sac), got {got}; left and right {cure}",

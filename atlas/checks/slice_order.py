@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from itertools import pairwise
 
 import numpy as np
 
-from atlas.checks.profile import Profile, Sections, nearest
-from atlas.data.subject import Finding, Severity
+from atlas.checks.profile import Profile, Sections
+from atlas.curves.contour_stack import nearest
+from atlas.data.subject import Finding, Place, Severity
 
 # Of a slice.  Contours are planar and evenly spaced to 0.002 mm in sub-03 of Liu et al. 2024 and in
 # warped copies of it; a tenth (0.2 mm) is far from that and from the next slice.
@@ -20,16 +21,12 @@ UNLIKE_MM = 0.8
 COPIED_MM = 1e-3
 # Of neighbouring contours: where more are alike, the stack is a formula and not an annotation.
 COPIED_SHARE = 0.2
+# Contours that the phase of a grid is taken from at most.
+CANDIDATES = 200
 
 
-def slice_findings(profile: Profile, excused: Collection[str] = ()) -> list[Finding]:
+def slice_findings(profile: Profile, excused: Collection[Place] = ()) -> list[Finding]:
     """What is wrong with the order of slices of the dura and the cord.
-
-    Parameters
-    ----------
-    profile : Profile
-    excused : collection of str
-        Places another finding accounts for.
 
     Returns
     -------
@@ -47,93 +44,46 @@ def slice_findings(profile: Profile, excused: Collection[str] = ()) -> list[Find
     return findings + _between_stacks(profile)
 
 
-def slice_grid(heights: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+def slice_grid(
+    heights: np.ndarray, spacing: float, of: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Number of each contour's slice, and how far it stands from it.
-
-    Parameters
-    ----------
-    heights : (n,) float
-    spacing : float
-        mm
-
-    Returns
-    -------
-    slices : (n,) int
-        From the top down.
-    offsets : (n,) float
-        mm
-    """
-    steps = (heights.max() - heights) / spacing
-    # The phase that most contours share; then the spacing that fits these.
-    best = int(_distance_of_half(steps - np.floor(steps)).argmin())
-    slices = np.round(steps - steps[best])
-    near = np.abs(steps - steps[best] - slices) < OFF_SLICE
-    slope, start = np.polyfit(slices[near], heights[near], 1) if near.sum() > 2 else (-spacing, 0.0)
-    if near.sum() <= 2:
-        start = heights[best]
-    slices = np.round((heights - start) / slope)
-    return (slices - slices.min()).astype(int), heights - (start + slope * slices)
-
-
-def _distance_of_half(phases: np.ndarray) -> np.ndarray:
-    """Distance (n,) within which half of the phases, 0 to 1, lie about each of them, round 1.
-
-    Of the windows of half of the phases in order that hold one, that which reaches least far on
-    either side: the longer its arm before, the shorter that after, so it is found by bisection.
-    """
-    n = len(phases)
-    order = np.argsort(phases, kind="stable")
-    ring = np.concatenate([phases[order] - 1, phases[order], phases[order] + 1])
-    at, more = np.arange(n, 2 * n), n // 2
-    low, high = np.zeros(n, dtype=int), np.full(n, more)
-    # The least number before, so that the arm before is as long as that after.
-    while (low < high).any():
-        middle = (low + high) // 2
-        longer = ring[at] - ring[at - middle] >= ring[at + more - middle] - ring[at]
-        low, high = np.where(longer, low, middle + 1), np.where(longer, middle, high)
-    reach = np.full(n, np.inf)
-    for before in (low, np.maximum(low - 1, 0)):
-        arms = np.maximum(ring[at] - ring[at - before], ring[at + more - before] - ring[at])
-        reach = np.minimum(reach, arms)
-    found = np.empty(n)
-    found[order] = reach
-    return found
-
-
-def slices_beyond_doubt(
-    heights: np.ndarray, spacing: float, others: Sequence[np.ndarray]
-) -> list[np.ndarray | None]:
-    """Slices of heights that stand so near a grid that :func:`slice_grid` finds none off it.
 
     Parameters
     ----------
     heights : (n,) float
         That make the grid.
     spacing : float
-        mm
-    others : sequence of (m_i,) float
-        Each judged together with ``heights``.
+        mm, more than 0.
+    of : (m,) float, optional
+        Heights that are held against the grid, where these are others.
 
     Returns
     -------
-    list of (m_i,) int or None
-        From the top down; None where there is doubt.
-
-    Notes
-    -----
-    A least-squares line through n heights within e of a grid stays within ``e sqrt(n)`` of it.
+    slices : (n,) or (m,) int
+        From the top down, from 0 on.
+    offsets : (n,) or (m,) float
+        mm
     """
-    if spacing == 0:
-        return [None] * len(others)
-    slices, _ = slice_grid(heights, spacing)
-    top = float(np.median(heights + spacing * slices))
-    found: list[np.ndarray | None] = []
-    for other in others:
-        own = np.round((top - other) / spacing)
-        levelled = np.r_[heights + spacing * slices, other + spacing * own]
-        sure = np.ptp(levelled) < OFF_SLICE * spacing / (1 + np.sqrt(len(levelled)))
-        found.append(own.astype(int) if sure else None)
-    return found
+    steps = (heights.max() - heights) / spacing
+    # The phase that most contours share; then the spacing that fits these.
+    best = _commonest(steps - np.floor(steps))
+    slices = np.round(steps - steps[best])
+    near = np.abs(steps - steps[best] - slices) < OFF_SLICE
+    slope, start = -spacing, heights[best]
+    if near.sum() > 2:
+        slope, start = np.polyfit(slices[near], heights[near], 1)
+    of = heights if of is None else of
+    slices = np.round((of - start) / slope)
+    return (slices - slices.min(initial=np.inf)).astype(int), of - (start + slope * slices)
+
+
+def _commonest(phases: np.ndarray) -> int:
+    """The phase, 0 to 1, about which half of all lie nearest, round 1; of some where many."""
+    n = len(phases)
+    some = np.linspace(0, n - 1, min(n, CANDIDATES)).astype(int)
+    apart = np.abs((phases[some, None] - phases + 0.5) % 1 - 0.5)
+    return int(some[np.partition(apart, n // 2, axis=1)[:, n // 2].argmin()])
 
 
 def _grid_findings(profile: Profile, stack: Sections, used: np.ndarray) -> list[Finding]:
@@ -143,12 +93,12 @@ def _grid_findings(profile: Profile, stack: Sections, used: np.ndarray) -> list[
     strangers = _strangers(stack, used, slices, off)
     findings = [
         profile.finding(
-            Severity.ERROR if strangers[j] else Severity.WARNING,
             "contour-off-slice",
             stack.place(used[j]),
             f"expected contours {spacing:.2f} mm apart, got this one {abs(offsets[j]):.2f} mm "
             f"{'above' if offsets[j] > 0 else 'below'} its slice; it was moved in height or is of "
             "another subject: trace it again",
+            severity=Severity.ERROR if strangers[j] else None,
         )
         for j in np.flatnonzero(off)
     ]
@@ -190,7 +140,6 @@ def _strangers(
 
 def _doubled(profile: Profile, stack: Sections, i: int, j: int) -> Finding:
     return profile.finding(
-        Severity.ERROR,
         "doubled-contour",
         stack.place(j),
         f"expected one {stack.kind} contour a slice, got two at z "
@@ -200,26 +149,25 @@ def _doubled(profile: Profile, stack: Sections, i: int, j: int) -> Finding:
 
 def _missing(profile: Profile, stack: Sections, i: int, j: int, count: int) -> Finding:
     return profile.finding(
-        Severity.WARNING,
         "missing-slice",
-        f"{stack.kind} between z {stack.native_z(i):.1f} and {stack.native_z(j):.1f} mm",
+        Place(stack.kind, z_mm=stack.native_z(i), until_mm=stack.native_z(j)),
         f"expected a contour every {stack.spacing_mm:.2f} mm, got {count} missing here; the gap is "
         "bridged smoothly: trace it or accept the bridge",
     )
 
 
 def _copied(profile: Profile, stack: Sections) -> list[Finding]:
+    outlines = stack.outlines
     pairs = [
         i
-        for i in range(1, len(stack.outlines))
-        if len(stack.outlines[i]) == len(stack.outlines[i - 1])
-        and np.abs(stack.outlines[i] - stack.outlines[i - 1])[:, :2].max() <= COPIED_MM
+        for i in range(1, len(outlines))
+        if outlines.count[i] == outlines.count[i - 1]
+        and np.abs(outlines[i] - outlines[i - 1])[:, :2].max() <= COPIED_MM
     ]
-    if len(pairs) > COPIED_SHARE * len(stack.outlines):
+    if len(pairs) > COPIED_SHARE * len(outlines):
         return []
     return [
         profile.finding(
-            Severity.WARNING,
             "copied-contour",
             stack.place(i),
             "expected a contour traced in its own slice, got every point where the slice above has "
@@ -241,9 +189,8 @@ def _between_stacks(profile: Profile) -> list[Finding]:
         return []
     return [
         profile.finding(
-            Severity.WARNING,
             "stacks-off-grid",
-            "cord",
+            Place("cord"),
             f"expected cord and dura traced in the same slices, got cord contours "
             f"{np.median(apart[within]):.2f} mm (median) from the nearest dura slice; the cord "
             "belongs to another subject or image",

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from atlas.curves.contour_stack import ContourStack
+
 # A middle farther from the line of the others is no bad trace: a sac is some 17 mm wide.
 ASIDE_MM = 25.0
 # One contour to the next in the stack; also how far a line through half of a stack may lead.
@@ -37,31 +39,24 @@ class Bulk(NamedTuple):
         Medians of points, along left, dorsal, rostral, mm.
     reach : (n,) float
         Median distance of points from the middle, across the stack, mm.
-    stray : (n,) float
-        How far the farthest point lies beyond where a point of such a contour may lie, mm; 0 where
-        none does.
+    beyond : (n,) float
+        How far the farthest point lies off what a contour of such a reach takes, mm; more than
+        :data:`STRAY_MM` is no trace.
     """
 
     middles: np.ndarray
     reach: np.ndarray
-    stray: np.ndarray
+    beyond: np.ndarray
 
 
-def bulk(points: np.ndarray, first: np.ndarray, count: np.ndarray, mm: float = 1.0) -> Bulk:
-    """Measure contours of points (m, 3) that stand one after the other; ``mm`` is 1 mm there."""
-    owner = np.repeat(np.arange(len(count)), count)
-    order = [np.lexsort((column, owner)) for column in points.T]
-    low, high = first + (count - 1) // 2, first + count // 2
-    middles = np.stack(
-        [(x[o][low] + x[o][high]) / 2 for x, o in zip(points.T, order, strict=True)], axis=1
-    )
-    away = points - middles[owner]
+def bulk(stack: ContourStack) -> Bulk:
+    """Measure contours along left, dorsal, rostral."""
+    middles = np.stack([stack.medians(column) for column in stack.points.T], axis=1)
+    away = stack.points - stack.spread(middles)
     flat = np.hypot(away[:, 0], away[:, 1])
-    sorted_flat = flat[np.lexsort((flat, owner))]
-    reach = (sorted_flat[low] + sorted_flat[high]) / 2
-    beyond = np.maximum(flat - REACH * reach[owner], np.abs(away[:, 2])) - STRAY_MM * mm
-    stray = np.maximum.reduceat(beyond, first) if len(count) else np.zeros(0)
-    return Bulk(middles, reach, np.maximum(stray, 0.0))
+    reach = stack.medians(flat)
+    beyond = np.maximum(flat - REACH * stack.spread(reach), np.abs(away[:, 2]))
+    return Bulk(middles, reach, stack.greatest(beyond))
 
 
 def standing_together(contours: Bulk, mm: float = 1.0) -> np.ndarray:

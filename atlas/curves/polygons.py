@@ -7,6 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from atlas.curves.contour_stack import ContourStack
+
+# Points times corners that are worked on at once: some tens of MiB.
+AT_ONCE = 400_000
+
 
 def depths_in_polygons(points: np.ndarray, polygons: np.ndarray) -> np.ndarray:
     """How deep points lie inside polygons, each in its own or all in the same.
@@ -62,10 +67,63 @@ def nearest_edges(
     return np.where(inside, depth, -depth), edge, share[row, edge]
 
 
-def signed_areas(polygons: np.ndarray) -> np.ndarray:
-    """Areas (m,) of polygons (m, k, 2), negative where they run clockwise."""
-    x, y = np.moveaxis(polygons - polygons[:, :1], -1, 0)
-    return (x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(axis=1) / 2
+def depths_in_contours(points: np.ndarray, stack: ContourStack, which: np.ndarray) -> np.ndarray:
+    """How deep points lie inside contours, as straight polygons of the first two axes.
+
+    Parameters
+    ----------
+    points : (n, 2) float
+    stack : ContourStack
+    which : (n,) int
+        The contour that each is held against.
+
+    Returns
+    -------
+    (n,) float
+        As :func:`depths_in_polygons`.
+    """
+    depths = np.empty(len(points))
+    # Contours of like many corners together: one of very many does not widen all the others.
+    size = np.log2(stack.count[which]).astype(int)
+    for some in (np.flatnonzero(size == like) for like in np.unique(size)):
+        corners = int(stack.count[which[some]].max())
+        for part in np.array_split(some, max(len(some) * corners // AT_ONCE, 1)):
+            k = which[part, None]
+            # A corner that stands again as its own successor changes neither distance nor side.
+            at = stack.first[k] + np.minimum(np.arange(corners), stack.count[k] - 1)
+            depths[part] = depths_in_polygons(points[part], stack.points[at, :2])
+    return depths
+
+
+def line_crossings(
+    outlines: np.ndarray, at: np.ndarray, *, along: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and last crossing of outlines with lines that run along an axis.
+
+    Parameters
+    ----------
+    outlines : (n, m, 2) float
+    at : (n,) float
+        Where each line stands on the other axis.
+    along : {0, 1}
+        The axis it runs along.
+
+    Returns
+    -------
+    low, high : (n,) float
+        Along that axis; NaN where the line misses the outline.
+    """
+    across = outlines[..., 1 - along] - at[:, None]
+    reach = outlines[..., along]
+    after, reach_after = np.roll(across, -1, axis=1), np.roll(reach, -1, axis=1)
+    crosses = (across >= 0) != (after >= 0)
+    crosses &= ~np.isnan(across)
+    share = np.divide(across, across - after, out=np.zeros_like(across), where=crosses)
+    places = reach + share * (reach_after - reach)
+    found = crosses.any(axis=1)
+    low = np.where(crosses, places, np.inf).min(axis=1)
+    high = np.where(crosses, places, -np.inf).max(axis=1)
+    return np.where(found, low, np.nan), np.where(found, high, np.nan)
 
 
 def crossing_depths(polygons: np.ndarray) -> np.ndarray:
@@ -83,21 +141,10 @@ def crossing_depths(polygons: np.ndarray) -> np.ndarray:
         must move to undo the crossing; 0 where it crosses none.  NaN gives 0.
     """
     depths = np.zeros(polygons.shape[:2])
-    for i in np.flatnonzero(~_starlike(polygons)):
+    steady = ContourStack.of(polygons).turn_steadily()
+    for i in np.flatnonzero(~(steady | np.isnan(polygons).any(axis=(1, 2)))):
         depths[i] = _crossings(polygons[i])
     return depths
-
-
-def _starlike(polygons: np.ndarray) -> np.ndarray:
-    """Mask (m,) of polygons that turn once, steadily, about their mean corner: those are simple."""
-    centred = polygons - polygons.mean(axis=1, keepdims=True)
-    x, y = np.moveaxis(centred, -1, 0)
-    following_x, following_y = np.roll(x, -1, axis=1), np.roll(y, -1, axis=1)
-    cross = x * following_y - y * following_x
-    steady = (cross > 0).all(axis=1) | (cross < 0).all(axis=1)
-    # A steady turn may go round more than once; each round passes the half axis once.
-    rounds = ((y > 0) & (following_y <= 0)).sum(axis=1)
-    return (steady & (rounds == 1)) | np.isnan(polygons).any(axis=(1, 2))
 
 
 def _crossings(polygon: np.ndarray) -> np.ndarray:

@@ -1,15 +1,16 @@
 """What reading asks of contours, many at once: doubled points, area, height, width.
 
-A subject has a hundred and more contours; those of equally many points are measured together.
+A subject has a hundred and more contours; they are measured together.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from atlas.curves.contour_stack import ContourStack
 
 # On a line is what is this much narrower than long.
 LINE = 1e-6
@@ -47,42 +48,36 @@ def check_contours(contours: Sequence[np.ndarray]) -> list[ContourCheck | None]:
     list of ContourCheck or None
         In their order; None for a contour without points.
     """
-    by_size: dict[int, list[int]] = defaultdict(list)
-    for i, contour in enumerate(contours):
-        by_size[len(contour)].append(i)
-    by_size.pop(0, None)
-    checks: list[ContourCheck | None] = [None] * len(contours)
-    for members in by_size.values():
-        stacked = np.stack([contours[i] for i in members])
-        columns = (
-            repeats(stacked).sum(axis=1),
-            _enclose_nothing(stacked),
-            stacked[:, :, 2].mean(axis=1),
-            np.ptp(stacked, axis=1).max(axis=1),
-        )
-        for i, *values in zip(members, *(column.tolist() for column in columns), strict=True):
-            checks[i] = ContourCheck(*values)
-    return checks
+    stack = ContourStack.of([contour for contour in contours if len(contour)])
+    columns = (
+        stack.total(repeats(stack).astype(int)),
+        _enclose_nothing(stack),
+        stack.means[:, 2],
+        (stack.greatest(stack.points) - stack.least(stack.points)).max(axis=1, initial=0.0),
+    )
+    checks = iter([ContourCheck(*row) for row in zip(*(c.tolist() for c in columns), strict=True)])
+    return [next(checks) if len(contour) else None for contour in contours]
 
 
-def repeats(contours: np.ndarray) -> np.ndarray:
-    """Mask (g, n) of points of contours (g, n, 3) that stand where the point before them does."""
-    if contours.shape[1] == 1:
-        return np.zeros(contours.shape[:2], dtype=bool)
-    return np.linalg.norm(contours - np.roll(contours, 1, axis=1), axis=2) == 0
+def repeats(stack: ContourStack) -> np.ndarray:
+    """Mask (m,) of points that stand where the point before them does; not of a point alone."""
+    after, mask = stack.following, np.zeros(len(stack.points), dtype=bool)
+    mask[after] = (stack.points[after] == stack.points).all(axis=1)
+    return np.asarray(mask & (stack.spread(stack.count) > 1))
 
 
-def _enclose_nothing(contours: np.ndarray) -> np.ndarray:
-    """Mask (g,) of contours (g, n, 3) on a line, by their singular values.
+def _enclose_nothing(stack: ContourStack) -> np.ndarray:
+    """Mask (g,) of contours on a line, by their singular values.
 
     With singular values ``s1 >= s2``, the vector area is ``sqrt(3) s1 s2`` at most, so that most
     are known not to lie on a line without a decomposition.
     """
-    centred = contours - contours.mean(axis=1, keepdims=True)
-    area = np.cross(centred, np.roll(centred, -1, axis=1)).sum(axis=1) / 2
-    doubtful = ~(np.linalg.norm(area, axis=1) > CERTAIN_AREA * (centred**2).sum(axis=(1, 2)))
-    nothing = np.zeros(len(contours), dtype=bool)
-    for i in np.flatnonzero(doubtful):
-        extents = np.linalg.svd(centred[i], compute_uv=False)
+    centred = stack.points - stack.spread(stack.means)
+    area = stack.total(np.cross(centred, centred[stack.following])) / 2
+    size = stack.total((centred**2).sum(axis=1))
+    nothing = ~(np.linalg.norm(area, axis=1) > CERTAIN_AREA * size)
+    for i in np.flatnonzero(nothing):
+        own = slice(stack.first[i], stack.first[i] + stack.count[i])
+        extents = np.linalg.svd(centred[own], compute_uv=False)
         nothing[i] = len(extents) < 2 or extents[1] <= LINE * extents[0]
     return nothing

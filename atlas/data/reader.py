@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from atlas.curves.contour_stack import ContourStack
 from atlas.data.contour_checks import ContourCheck, check_contours, repeats
 from atlas.data.file_trees import FileTree
 from atlas.data.layout import MarkerFile, file_name, subject_id
@@ -150,7 +151,7 @@ class SubjectReader:
             return
         if check is not None and check.doubled:
             self._say_doubled(file, check.doubled)
-            points = points[~repeats(points[None])[0]]
+            points = points[~repeats(ContourStack.of([points]))]
             (check,) = check_contours([points])
         if check is None or len(points) < MINIMUM_POINTS[file.kind]:
             self._say_too_few(file, len(points))

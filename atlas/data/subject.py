@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas.arrays import read_only
+from atlas.curves.contour_stack import ContourStack
 
 # Half characters, by which Python keeps bytes of names that are not UTF-8, and control characters.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -56,6 +57,56 @@ class Severity(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A structure of a subject, or one contour or point of it; the whole subject without a name.
+
+    Parameters
+    ----------
+    structure : str
+        ``dura``, ``cord``, ``root``, ``ganglion``; of several, ``roots``, ``ganglia`` and so on.
+    level, side : str
+        Of roots and ganglia; a side is empty where both are meant.
+    index : int, optional
+        Contour in the stack, or point in the trace.
+    z_mm : float, optional
+        Its native height: it tells a reader where that is, and tells no two places apart.
+    other_level : str
+        The second of two levels.
+    until_mm : float, optional
+        Height at which a gap ends that begins at ``z_mm``.
+
+    Examples
+    --------
+    >>> str(Place("root", "L3", "left", 12, -421.63)), str(Place("cord", index=4, z_mm=-3))
+    ('root L3 left at z -421.6 mm', 'cord contour at z -3.0 mm')
+    >>> Place("root", "L3", "left", 12).trace == Place("root", "L3", "left")
+    True
+    """
+
+    structure: str = ""
+    level: str = ""
+    side: str = ""
+    index: int | None = None
+    z_mm: float | None = field(default=None, compare=False)
+    other_level: str = ""
+    until_mm: float | None = None
+
+    @property
+    def trace(self) -> Place:
+        """The root that a point is of; other places are their own."""
+        return Place("root", self.level, self.side) if self.structure == "root" else self
+
+    def __str__(self) -> str:
+        if self.until_mm is not None:
+            return f"{self.structure} between z {self.z_mm:.1f} and {self.until_mm:.1f} mm"
+        levels = " and ".join(level for level in (self.level, self.other_level) if level)
+        side = self.side or ("both sides" if self.other_level else "")
+        contour = "contour" if self.index is not None and not levels else ""
+        height = f"at z {self.z_mm:.1f} mm" if self.z_mm is not None else ""
+        return " ".join(word for word in (self.structure, levels, side, contour, height) if word)
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing found in a dataset: what, where, and what to do about it.
 
@@ -66,8 +117,8 @@ class Finding:
         Its name, kebab-case, the same for every finding of the kind.
     subject : str
         Subject id; empty where the finding is about the whole dataset.
-    place : str
-        File, or structure and position.
+    at : Place or str
+        Of a subject's anatomy; a text is a file, or another name.
     message : str
         Expected, got, and what to do.
     """
@@ -75,12 +126,17 @@ class Finding:
     severity: Severity
     rule: str
     subject: str
-    place: str
+    at: Place | str
     message: str
 
     def __post_init__(self) -> None:
-        for name in ("subject", "place", "message"):
+        for name in ("subject", "message"):
             object.__setattr__(self, name, printable(getattr(self, name)))
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words."""
+        return printable(str(self.at))
 
     def document(self) -> dict[str, str]:
         """The finding as JSON values."""
@@ -201,24 +257,16 @@ def stack_axis(contours: tuple[np.ndarray, ...]) -> np.ndarray:
 
     The least-squares plane normal, pooled over contours, so that it turns with the subject.
     """
-    return _axis(contours, contour_means(contours))
+    stack = ContourStack.of(contours)
+    means = stack.means
+    centred = stack.points - stack.spread(means)
+    normal = np.asarray(np.linalg.eigh(centred.T @ centred)[1][:, 0])
+    return normal if normal @ (means[0] - means[-1]) >= 0 else -normal
 
 
 def contour_heights(contours: tuple[np.ndarray, ...]) -> np.ndarray:
     """Distance of each contour below the first along the stack's normal, (n,) mm."""
     if not contours:
         return np.zeros(1)
-    means = contour_means(contours)
-    return (means[0] - means) @ _axis(contours, means)
-
-
-def contour_means(contours: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Mean points (n, 3) of contours (n_i, 3), n_i >= 1."""
-    count = np.array([len(c) for c in contours])
-    return np.add.reduceat(np.concatenate(contours), np.cumsum(count) - count) / count[:, None]
-
-
-def _axis(contours: tuple[np.ndarray, ...], means: np.ndarray) -> np.ndarray:
-    centred = np.concatenate(contours) - np.repeat(means, [len(c) for c in contours], axis=0)
-    normal = np.linalg.eigh(centred.T @ centred)[1][:, 0]
-    return normal if normal @ (means[0] - means[-1]) >= 0 else -normal
+    means = ContourStack.of(contours).means
+    return (means[0] - means) @ stack_axis(contours)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from atlas.curves.contours import resample_contours
+from atlas.curves.closed_splines import resample_contours
 from atlas.curves.natural_splines import NaturalSpline, sample_knots, sample_splines
 from atlas.curves.polylines import SAMPLES_PER_SEGMENT, arc_length, bridge, points_along
 from atlas.curves.smoothing_splines import annotation_noise, smoothing_splines

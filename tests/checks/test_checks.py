@@ -5,11 +5,12 @@ import pytest
 import specimens
 
 from atlas.checks import (
-    ContourStack,
+    Profile,
     find_implausible,
     misplaced_points,
     swapped_sides,
 )
+from atlas.checks.depths import SplineStack
 from atlas.data.dataset import Dataset
 from atlas.data.subject import LEVELS, RootKey, Severity, Subject
 
@@ -51,7 +52,7 @@ def turned(subject, rotation):
 
 @pytest.mark.parametrize("distance", [0.0, 1.0, 4.0, 7.5, 7.99, 8.01, 9.0, 30.0])
 def test_depth_in_circles_is_radius_minus_distance_from_the_axis(distance):
-    stack = ContourStack.of(circles(RADIUS_MM, np.arange(0, 20, 2.0)))
+    stack = SplineStack.of(circles(RADIUS_MM, np.arange(0, 20, 2.0)))
     angle = np.radians(np.arange(0, 360, 7.0))
     points = np.column_stack(
         [5 + distance * np.cos(angle), 53 + distance * np.sin(angle), np.full(len(angle), -361.6)]
@@ -62,12 +63,12 @@ def test_depth_in_circles_is_radius_minus_distance_from_the_axis(distance):
 def test_each_point_is_held_against_the_contour_of_its_slice():
     contours = circles(8.0, [0, 2]) + circles(6.0, [4, 6]) + circles(4.0, [8, 10])
     points = np.array([[5.0, 53.0, -351.6 - d] for d in (0, 2.9, 3.1, 6, 8, 10)])
-    depths = ContourStack.of(contours).depth_of(points)
+    depths = SplineStack.of(contours).depth_of(points)
     np.testing.assert_allclose(depths, [8, 8, 6, 6, 4, 4], atol=1e-3)
 
 
 def test_beyond_half_a_slice_from_the_stack_there_is_no_depth():
-    stack = ContourStack.of(circles(RADIUS_MM, np.arange(0, 20, 2.0)))
+    stack = SplineStack.of(circles(RADIUS_MM, np.arange(0, 20, 2.0)))
     depths = stack.depth_of(np.array([[5.0, 53.0, -351.6 + d] for d in (0.9, 1.1, -18.9, -19.1)]))
     np.testing.assert_array_equal(np.isnan(depths), [False, True, False, True])
 
@@ -77,12 +78,12 @@ def test_a_point_in_the_bay_of_a_kidney_is_outside():
     radius = 5 - 3.5 * np.exp(-((angle - np.pi) ** 2) / 0.15)
     ring = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     contours = tuple(np.column_stack([ring, np.full(40, -2.0 * i)]) for i in range(4))
-    bay, bulk = ContourStack.of(contours).depth_of(np.array([[-3.0, 0, -2], [3.0, 0, -2]]))
+    bay, bulk = SplineStack.of(contours).depth_of(np.array([[-3.0, 0, -2], [3.0, 0, -2]]))
     assert bay < 0 < bulk
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_surely_inside_or_outside_is_so_by_its_depth(seed):
+def test_amounts_beyond_contours_are_those_of_the_depths(seed):
     rng = np.random.default_rng(seed)
     contours = []
     for i in range(6):
@@ -90,17 +91,13 @@ def test_what_is_surely_inside_or_outside_is_so_by_its_depth(seed):
         radius = rng.uniform(4, 9, len(angle))
         height = np.full(len(angle), -2.0 * i)
         contours.append(np.column_stack([radius * np.cos(angle), radius * np.sin(angle), height]))
-    stack = ContourStack.of(tuple(contours))
+    stack = SplineStack.of(tuple(contours))
     points = np.column_stack([rng.uniform(-11, 11, (4000, 2)), rng.uniform(-12, 2, 4000)])
-    depth = stack.depth_of(points)
-    inside, outside = stack.surely(points, inside=True), stack.surely(points, inside=False)
-    known = ~np.isnan(depth)
-    assert inside[~known].all()
-    assert outside[~known].all()
-    assert (depth[inside & known] > 0).all()
-    assert (depth[outside & known] < 0).all()
-    # Contours as wild as these bend far away from their corners.
-    assert (inside | outside)[known].mean() > 0.3
+    depth = np.nan_to_num(stack.depth_of(points))
+    for sign in (-1, 1):
+        amounts = stack.beyond(points, sign)
+        np.testing.assert_array_equal(np.maximum(amounts, 0), np.maximum(sign * depth, 0))
+        assert (amounts != 0).mean() < 0.9
 
 
 # --- sides ---
@@ -119,7 +116,7 @@ def test_swapped_sides_of_one_level_are_named_with_the_amount(subject):
         subject.roots,
         {**subject.ganglia, left: subject.ganglia[right], right: subject.ganglia[left]},
     )
-    (finding,) = swapped_sides(swapped)
+    (finding,) = swapped_sides(Profile.of(swapped))
     assert (finding.severity, finding.rule) == (Severity.ERROR, "swapped-sides")
     # Ganglia L3 stand 18 mm to each side.
     assert "got -36.0 mm; left and right are swapped: exchange the two files" in str(finding)
@@ -150,7 +147,7 @@ def test_a_level_with_one_side_only_is_not_compared(subject):
         {L1_LEFT: subject.roots[L1_LEFT] * [-1, 1, 1]},
         {},
     )
-    assert swapped_sides(alone) == []
+    assert swapped_sides(Profile.of(alone)) == []
 
 
 # --- traced points ---

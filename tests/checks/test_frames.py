@@ -13,7 +13,7 @@ from atlas.checks import find_implausible
 from atlas.checks.frames import frame_findings, single_file_findings
 from atlas.checks.profile import Profile
 from atlas.data.dataset import survey_dataset
-from atlas.data.subject import RootKey
+from atlas.data.subject import Place, RootKey
 
 # In a scanner a subject does not lie about the origin.
 SOUND = mapped(specimens.make_subject(), np.eye(3), [5.0, 53.0, -351.6])
@@ -62,7 +62,7 @@ def test_one_root_in_another_frame_is_named(change, rule):
     bad = replace(SOUND, roots={**SOUND.roots, KEY: change(SOUND.roots[KEY])})
     findings, places = single_file_findings(Profile.of(bad))
     assert [(f.rule, f.place) for f in findings] == [(rule, "root L4 left")]
-    assert places == {"root L4 left"}
+    assert places == {Place("root", *KEY)}
 
 
 def test_files_in_metres_are_read_and_named(tmp_path):

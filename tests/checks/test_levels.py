@@ -8,8 +8,8 @@ import pytest
 import specimens
 
 from atlas.checks.levels import exchanged_levels, roots_of
-from atlas.checks.profile import Profile
-from atlas.data.subject import LEVELS, SIDES, RootKey
+from atlas.checks.profile import Profile, places_of
+from atlas.data.subject import LEVELS, SIDES, Place, RootKey
 
 SOUND = specimens.make_subject()
 
@@ -38,7 +38,9 @@ def test_neighbours_exchanged_on_one_side_are_named(i, side):
 def test_an_exchange_on_both_sides_is_one_finding():
     (finding,) = exchanged_levels(Profile.of(exchanged("L1", "L2", *SIDES)))
     assert finding.place == "roots L1 and L2 both sides"
-    assert roots_of([finding]) == {f"root {x} {s}" for x in ("L1", "L2") for s in SIDES}
+    assert roots_of(places_of([finding])) == {
+        Place("root", x, s) for x in ("L1", "L2") for s in SIDES
+    }
 
 
 def test_distant_levels_are_named_and_those_between_are_not():
@@ -55,4 +57,4 @@ def test_one_side_alone_is_held_against_the_published_cohort():
 
 def test_what_another_finding_accounts_for_is_left_out():
     bad = Profile.of(exchanged("L1", "L2", "left"))
-    assert exchanged_levels(bad, ["root L1 left"]) == []
+    assert exchanged_levels(bad, [Place("root", "L1", "left")]) == []

@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from atlas.curves.contour_stack import ContourStack
 from atlas.curves.polygons import (
     crossing_depths,
+    depths_in_contours,
     depths_in_polygons,
     nearest_edges,
-    signed_areas,
 )
 
 SQUARE = np.array([[[0.0, 0], [4, 0], [4, 4], [0, 4]]])
@@ -32,8 +33,15 @@ def test_the_nearest_place_is_on_the_edge_named():
     assert (edge[0], share[0]) == (1, pytest.approx(0.25))
 
 
-def test_area_is_negative_clockwise():
-    np.testing.assert_allclose(signed_areas(np.concatenate([SQUARE, SQUARE[:, ::-1]])), [16, -16])
+def test_depths_in_contours_are_those_in_each_alone():
+    rng = np.random.default_rng(2)
+    rings = [rng.normal(size=(n, 2)) for n in (4, 9, 60, 5)]
+    points, which = rng.normal(size=(50, 2)), rng.integers(4, size=50)
+    found = depths_in_contours(points, ContourStack.of(rings), which)
+    alone = [
+        depths_in_polygons(p[None], rings[k][None])[0] for p, k in zip(points, which, strict=True)
+    ]
+    np.testing.assert_allclose(found, alone)
 
 
 def test_a_bow_tie_crosses_by_the_least_way_that_undoes_it():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from atlas.curves.contour_stack import ContourStack
 from atlas.data.contour_checks import check_contours, repeats
 
 SQUARE = np.array([[0, 0, -5], [4, 0, -5], [4, 2, -5], [0, 2, -5.0]])
@@ -20,7 +21,7 @@ def test_contours_of_any_length_come_back_in_their_order():
     contours = [rng.normal(size=(n, 3)) * 9 for n in (7, 4, 25, 7, 1, 2, 130, 4)]
     for contour, check in zip(contours, check_contours(contours), strict=True):
         assert check == check_contours([contour])[0]
-        assert check.height == contour[:, 2].mean()
+        assert check.height == pytest.approx(contour[:, 2].mean())
         assert check.width == np.ptp(contour, axis=0).max()
 
 
@@ -33,12 +34,12 @@ def test_repeated_points_are_counted_the_first_against_the_last():
     (check,) = check_contours([SQUARE[[0, 1, 1, 2, 3, 0]]])
     assert check.doubled == 2
     np.testing.assert_array_equal(
-        repeats(SQUARE[[0, 1, 1, 2, 3, 0]][None]), [[True, False, True, False, False, False]]
+        repeats(ContourStack.of([SQUARE[[0, 1, 1, 2, 3, 0]]])), [1, 0, 1, 0, 0, 0]
     )
 
 
 def test_a_point_alone_repeats_nothing():
-    assert not repeats(SQUARE[None, :1]).any()
+    assert not repeats(ContourStack.of([SQUARE[:1]])).any()
 
 
 @pytest.mark.parametrize("width", [0.0, 1e-9, 1e-7])

@@ -10,7 +10,7 @@ import specimens
 from scipy.spatial.transform import Rotation
 
 from atlas.build import build_atlas
-from atlas.checks import find_implausible, reversed_roots
+from atlas.checks import Profile, find_implausible, reversed_roots
 from atlas.components.blocks import MemoryGroup
 from atlas.data.dataset import Dataset, DatasetError
 from atlas.data.subject import ROOT_KEYS, RootKey, Severity, Subject
@@ -92,7 +92,7 @@ def test_wrong_sides_are_found_and_the_build_refuses_them_by_name(change):
 @pytest.mark.parametrize("key", ROOT_KEYS, ids=lambda k: f"{k.level}-{k.side}")
 def test_a_reversed_root_is_found_named_and_measured(key):
     subject = specimens.make_subject("sub-03")
-    (finding,) = reversed_roots(reversed_root(subject, key))
+    (finding,) = reversed_roots(Profile.of(reversed_root(subject, key)))
     assert (finding.severity, finding.rule) == (Severity.ERROR, "reversed-root")
     ends = np.linalg.norm(subject.roots[key][[-1, 0]] - subject.ganglia[key], axis=1)
     assert str(finding) == (
@@ -112,15 +112,17 @@ def test_the_build_refuses_a_reversed_root_by_name():
 def test_a_reversed_root_without_a_ganglion_is_found_by_the_direction_of_the_sac():
     subject = specimens.make_subject("sub-03")
     ganglia = {k: g for k, g in subject.ganglia.items() if k != L4_LEFT}
-    assert reversed_roots(replace(subject, ganglia=ganglia)) == []
-    (finding,) = reversed_roots(replace(reversed_root(subject), ganglia=ganglia))
+    assert reversed_roots(Profile.of(replace(subject, ganglia=ganglia))) == []
+    (finding,) = reversed_roots(Profile.of(replace(reversed_root(subject), ganglia=ganglia)))
     # L4 begins 46 mm above the conus (114) and is traced to the bottom of the image (158).
     assert "got its last point 90.0 mm above its first" in finding.message
 
 
 def test_a_reversed_root_is_found_in_any_pose():
     dataset = dataset_with(reversed_root, posed=True)
-    assert [f.place for s in dataset.subjects for f in reversed_roots(s)] == ["root L4 left"]
+    assert [f.place for s in dataset.subjects for f in reversed_roots(Profile.of(s))] == [
+        "root L4 left"
+    ]
 
 
 def test_sound_subjects_have_no_error():
@@ -129,7 +131,7 @@ def test_sound_subjects_have_no_error():
 
 @pytest.mark.shared
 def test_the_real_subject_has_no_reversed_root(real_subject):
-    assert reversed_roots(real_subject) == []
+    assert reversed_roots(Profile.of(real_subject)) == []
 
 
 # --- landmarks in any pose, where x says nothing ---

@@ -6,7 +6,8 @@ import specimens
 from scipy.spatial.transform import Rotation
 from specimens import moved
 
-from atlas.curves.contours import area_centroids, sample_contours
+from atlas.curves.closed_splines import ClosedSplines
+from atlas.curves.contour_stack import ring_areas_centroids
 from atlas.data.subject import LEVELS, RootKey, Subject
 from atlas.landmarks.fitting_curves import (
     SmoothingError,
@@ -108,7 +109,9 @@ def test_surfaces_of_sub_03_hold_the_volume_of_its_interpolated_contours(real_su
     for tube, expected in ((fitted.cord, 5251), (fitted.dura, 30512)):
         depths = np.linspace(0, tube.length_mm, 400)
         heights = np.interp(depths, tube.depths, tube.heights)
-        areas, _ = area_centroids(np.stack(sample_contours(tube.rings(depths))))
+        rings = tube.rings(depths)
+        dense = ClosedSplines.through(rings).sample().T.reshape(len(rings), -1, 3)
+        areas = np.abs(ring_areas_centroids(dense)[0])
         assert np.trapezoid(areas, heights) == pytest.approx(expected, rel=0.005)
 
 

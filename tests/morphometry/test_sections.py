@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from known_anatomies import series
 
-from analysis.morphometry.sections import edges, outline_measures
+from analysis.morphometry.sections import outline_measures
+from atlas.curves.polygons import line_crossings
 
 # A sac 12 by 8 about the origin, and a cord 4 by 2 about (1, 2), left and dorsal.
 SAC = np.array([[[6.0, 4], [6, -4], [-6, -4], [-6, 4]]])
@@ -51,9 +52,9 @@ def test_a_cord_beside_the_midline_leaves_no_csf_along_it():
 
 def test_edges_are_the_outermost_crossings_of_a_notched_outline():
     notched = np.array([[[0.0, 0], [5, 0], [5, 4], [3, 4], [3, 1], [2, 1], [2, 4], [0, 4]]])
-    low, high = edges(notched, np.array([3.0]), along=0)
+    low, high = line_crossings(notched, np.array([3.0]), along=0)
     assert (low[0], high[0]) == (pytest.approx(0), pytest.approx(5))
-    assert np.isnan(edges(notched, np.array([4.5]), along=0)).all()
+    assert np.isnan(line_crossings(notched, np.array([4.5]), along=0)).all()
 
 
 def test_a_cord_outside_the_sac_has_negative_csf():

@@ -6,7 +6,8 @@ import pytest
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
-from analysis.morphometry.slices import CHORDS, Stack, areas_centroids, slice_axes, smooth_rings
+from analysis.morphometry.slices import CHORDS, Stack, slice_axes, smooth_rings
+from atlas.curves.contour_stack import ring_areas_centroids
 
 
 def polygon(n: int) -> np.ndarray:
@@ -23,7 +24,7 @@ def test_a_slice_between_rings_is_their_interpolation():
 def test_the_area_is_that_of_the_spline_not_of_the_polygon():
     rings = cylinders.make_anatomy().cord
     circle = np.pi * cylinders.CORD_MM**2
-    assert abs(areas_centroids(rings)[0][0]) < 0.99 * circle
+    assert abs(ring_areas_centroids(rings)[0][0]) < 0.99 * circle
     assert Stack.of(rings, np.eye(3)).areas == pytest.approx(circle, rel=1e-3)
 
 
@@ -32,9 +33,9 @@ def test_the_area_is_that_of_the_spline_not_of_the_polygon():
 )
 def test_a_polygon_loses_of_a_circle_what_the_spline_gives_back(clicks, lost):
     # A regular polygon has n sin(2 pi / n) / 2 of the circle's pi.
-    area = abs(areas_centroids(polygon(clicks))[0][0]) / np.pi
+    area = abs(ring_areas_centroids(polygon(clicks))[0][0]) / np.pi
     assert 100 * (1 - area) == pytest.approx(lost, abs=0.06)
-    dense = abs(areas_centroids(smooth_rings(polygon(clicks)))[0][0]) / np.pi
+    dense = abs(ring_areas_centroids(smooth_rings(polygon(clicks)))[0][0]) / np.pi
     # The spline's own 0.3 % at 7 clicks, and the chords it is measured by.
     assert 0.988 < dense < 1.0
 
@@ -48,14 +49,6 @@ def test_rings_are_smoothed_as_by_scipys_periodic_spline():
     share = (at[:-1, None] + chord[:, None] * np.arange(CHORDS) / CHORDS).ravel()
     expected = CubicSpline(at, closed, bc_type="periodic")(share)
     np.testing.assert_allclose(smooth_rings(ring[None])[0], expected, atol=1e-12)
-
-
-def test_areas_and_centroids_of_a_rectangle_worked_by_hand():
-    rectangle = np.array([[[1.0, 0, 5], [4, 0, 5], [4, 2, 7], [1, 2, 7]]])
-    area, centre = areas_centroids(rectangle)
-    assert area[0] == pytest.approx(6)
-    np.testing.assert_allclose(centre, [[2.5, 1, 6]])
-    assert areas_centroids(rectangle[:, ::-1])[0][0] == pytest.approx(-6)
 
 
 def test_there_is_no_slice_beyond_the_rings_or_beside_a_missing_one():

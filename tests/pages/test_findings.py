@@ -10,12 +10,12 @@ import pytest
 import specimens
 from typer.testing import CliRunner
 
-from analysis.pages.findings import draw_finding, structure_of, write_check_report
+from analysis.pages.findings import draw_finding, write_check_report
 from atlas.checks import find_implausible
 from atlas.checks.rules import COLUMNS, MEANINGS, Meaning
 from atlas.cli import app
 from atlas.data.dataset import Dataset
-from atlas.data.subject import Finding, Severity
+from atlas.data.subject import Finding, Place, Severity
 
 SOUND = specimens.make_subject(rng=np.random.default_rng(1), noise_mm=0.1)
 
@@ -60,27 +60,39 @@ def test_a_clean_dataset_says_so(tmp_path):
 def test_the_picture_shows_the_contour_in_its_slice(slipped):
     (finding,) = find_implausible(Dataset("c", slipped))
     front, across = draw_finding(slipped[0], [finding]).axes
-    height = float(re.search(r"z (-?[\d.]+)", finding.place)[1])
-    assert across.get_title() == f"Slice at z {height:.1f} mm, thin: beside it"
+    assert across.get_title() == f"Slice at z {finding.at.z_mm:.1f} mm, thin: beside it"
     assert front.get_xlabel() == "x, mm (+ left)"
     loud = [line for line in across.lines if line.get_color() == "#b3261e"]
-    kind = finding.place.split()[0]
-    contour = next(
-        c for c in getattr(slipped[0], kind) if f"{c[:, 2].mean():.1f}" == f"{height:.1f}"
-    )
+    contour = getattr(slipped[0], finding.at.structure)[finding.at.index]
     np.testing.assert_allclose(loud[0].get_xydata(), contour[:, :2])
 
 
 @pytest.mark.parametrize(
-    "place", ["", "root L3 left", "ganglion S2 right", "roots L3 and L4 both sides", "ganglia L3"]
+    ("place", "drawn"),
+    [
+        (Place(), 0),
+        ("a-file.json", 0),
+        (Place("root", "L3", "left", 5, -50.0), 1),
+        (Place("ganglion", "S2", "right"), 1),
+        (Place("roots", "L3", other_level="L4"), 4),
+        (Place("roots", "L3", "left", other_level="L4"), 2),
+        (Place("ganglia", "L3"), 2),
+        (Place("ganglia"), 0),
+        (Place("dura", z_mm=-3.0, until_mm=-9.0), 0),
+    ],
 )
-def test_every_kind_of_place_can_be_drawn(place):
+def test_every_kind_of_place_can_be_drawn(place, drawn):
     finding = Finding(Severity.WARNING, "x", "sub-01", place, "")
-    assert len(draw_finding(SOUND, [finding]).axes) == 2
+    front, _ = draw_finding(SOUND, [finding]).axes
+    # The last line is the height.
+    assert sum(line.get_color() == "#b3261e" for line in front.lines) - 1 == drawn
 
 
-def test_points_of_one_root_share_a_picture():
-    assert structure_of("root L3 left at z -421.6 mm") == structure_of("root L3 left")
+def test_points_of_one_root_share_a_picture(tmp_path):
+    points = [Place("root", "L3", "left", i, float(-i)) for i in range(3)]
+    findings = tuple(Finding(Severity.WARNING, "inside-cord", SOUND.id, at, "x") for at in points)
+    write_check_report(Dataset("c", (SOUND,)), findings, tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text().count("<section") == 1
 
 
 # --- the command ---

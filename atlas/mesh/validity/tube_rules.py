@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from atlas.curves.polygons import crossing_depths, signed_areas
+from atlas.curves.contour_stack import ring_areas_centroids
+from atlas.curves.polygons import crossing_depths, line_crossings
 from atlas.mesh.validity.clearance import sections_at
 from atlas.mesh.validity.rule_margins import TOLERANCE_MM, Batch, Margins, extreme, least_depths
 
@@ -36,9 +37,11 @@ def csf_positive(batch: Batch) -> Margins:
     levels = batch.cord[..., 2].mean(axis=2)
     anatomy, ring, sac = sections_at(batch.dura, levels)
     cord = batch.cord[anatomy, ring, :, :2]
-    radius = [np.sqrt(np.abs(signed_areas(p)) / np.pi) for p in (sac, cord)]
+    radius = [np.sqrt(np.abs(ring_areas_centroids(p)[0]) / np.pi) for p in (sac, cord)]
     middle = sac[..., 0].mean(axis=1)
-    (dorsal, ventral), (own_dorsal, own_ventral) = (_midline_edges(p, middle) for p in (sac, cord))
+    (ventral, dorsal), (own_ventral, own_dorsal) = (
+        line_crossings(p, middle, along=1) for p in (sac, cord)
+    )
     values = np.full((*levels.shape, 3), np.nan)
     values[anatomy, ring] = np.stack(
         [dorsal - own_dorsal, own_ventral - ventral, radius[0] - radius[1]], axis=1
@@ -87,20 +90,8 @@ def _ring_margins(rings: np.ndarray) -> np.ndarray:
     margin = np.linalg.norm(np.roll(rings, -1, axis=2) - rings, axis=3).reshape(n * r, a)
     crossing = crossing_depths(flat)
     margin = np.where(crossing > 0, -crossing, margin)
-    area = signed_areas(flat)
+    area = ring_areas_centroids(flat)[0]
     # Seen from above with left along x and dorsal along y, dorsal to left is clockwise.
     wrong = (area > 0) & (crossing == 0).all(axis=1)
     margin[wrong, 0] = -np.sqrt(area[wrong] / np.pi)
     return margin.reshape(n, r * a)
-
-
-def _midline_edges(polygons: np.ndarray, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Most dorsal and most ventral crossing of polygons (m, k, 2) with their midlines (m,)."""
-    across = polygons[..., 0] - middle[:, None]
-    following = np.roll(polygons, -1, axis=1)
-    change = np.roll(across, -1, axis=1)
-    crosses = (across > 0) != (change > 0)
-    share = np.where(crosses, across / np.where(crosses, across - change, 1), 0)
-    reach = polygons[..., 1] + share * (following[..., 1] - polygons[..., 1])
-    reach = np.where(crosses, reach, np.nan)
-    return extreme(reach, 1), -extreme(-reach, 1)

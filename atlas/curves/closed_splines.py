@@ -1,4 +1,4 @@
-"""Closed contours, many at once: periodic splines, area, equal-arc rings from the dorsal midline.
+"""Periodic splines through closed contours, many at once; equal-arc rings from the dorsal midline.
 
 The interpolant is the periodic cubic spline by chord length, that of
 ``scipy.interpolate.CubicSpline(..., bc_type="periodic")``; a stack has a hundred contours of
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solveh_banded
 
+from atlas.curves.contour_stack import ContourStack, areas_centroids, following
+
 # Samples a segment for area, arc length and crossings: the chord error of a cubic falls with the
 # square, and 16 leaves it under 1e-4 of the length on annotated contours.
 SAMPLES_PER_SEGMENT = 16
@@ -23,53 +25,43 @@ TOGETHER = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClosedSplines:
-    """Periodic cubic splines through g contours of m points in all, one after the other.
+    """Periodic cubic splines through g contours of m points in all.
 
     Parameters
     ----------
-    points : (m, 3) float
-        Knots; the first of a contour does not stand again at its end.
+    knots : ContourStack
+        In space.
     slopes : (m, 3) float
         First derivative by chord length at the knots; NaN for a contour with two knots at one
         place.
     chords : (m,) float
         Chord length of the segment from each knot to the next.
-    first : (g,) int
-        Where each contour begins.
-    count : (g,) int
-        Its number of points.
     """
 
-    points: np.ndarray
+    knots: ContourStack
     slopes: np.ndarray
     chords: np.ndarray
-    first: np.ndarray
-    count: np.ndarray
 
     @classmethod
     def through(cls, contours: Sequence[np.ndarray] | np.ndarray) -> ClosedSplines:
         """Splines through contours (n_i, 3), n_i >= 3, the first point not repeated."""
-        count = np.array([len(contour) for contour in contours], dtype=int)
-        points = np.concatenate(list(contours)) if len(count) else np.empty((0, 3))
-        first = np.cumsum(count) - count
-        step = points[_following(first, count)] - points
+        knots = ContourStack.of(contours)
+        step = knots.points[knots.following] - knots.points
         chords = np.sqrt((step**2).sum(axis=1))
-        slopes = _periodic_slopes(step, chords, first, count)
-        return cls(points, slopes, chords, first, count)
+        return cls(knots, _periodic_slopes(step, chords, knots.first, knots.count), chords)
 
     def __getitem__(self, which: slice) -> ClosedSplines:
         """The splines of neighbouring contours."""
-        first, count = self.first[which], self.count[which]
-        knots = slice(first[0], first[-1] + count[-1])
-        return ClosedSplines(
-            self.points[knots], self.slopes[knots], self.chords[knots], first - first[0], count
-        )
+        first, count = self.knots.first[which], self.knots.count[which]
+        at = slice(first[0], first[-1] + count[-1])
+        knots = ContourStack(self.knots.points[at], first - first[0], count)
+        return ClosedSplines(knots, self.slopes[at], self.chords[at])
 
     def at(self, segment: np.ndarray, share: np.ndarray) -> np.ndarray:
         """Points (..., 3) at segments (...), counted over all contours, and shares of them."""
-        after = _following(self.first, self.count)[segment]
+        after = self.knots.following[segment]
         h, u = self.chords[segment][..., None], share[..., None]
-        begin, end = self.points[segment], self.points[after]
+        begin, end = self.knots.points[segment], self.knots.points[after]
         leave, arrive = h * self.slopes[segment], h * self.slopes[after]
         bend = 3 * (end - begin) - 2 * leave - arrive
         twist = leave + arrive - 2 * (end - begin)
@@ -83,48 +75,11 @@ class ClosedSplines:
         u = np.arange(each) / each
         # Of a knot, the step from it and the slopes at both ends: a plane contour stays in it.
         weights = np.stack([u**0, u**2 * (3 - 2 * u), u * (1 - u) ** 2, u**2 * (u - 1)])
-        after = _following(self.first, self.count)
+        points, after = self.knots.points, self.knots.following
         h = self.chords[:, None]
-        step = self.points[after] - self.points
-        parts = (self.points, step, h * self.slopes, h * self.slopes[after])
+        parts = (points, points[after] - points, h * self.slopes, h * self.slopes[after])
         segments = np.stack([part.T for part in parts], axis=2)
         return (segments.reshape(-1, 4) @ weights).reshape(3, -1)
-
-
-def sample_contours(contours: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Dense closed polygons (k_i + 1, 3) on the periodic splines through contours (n_i, 3)."""
-    splines = ClosedSplines.through(contours)
-    dense = np.ascontiguousarray(splines.sample().T)
-    begins = SAMPLES_PER_SEGMENT * splines.first
-    ends = begins + SAMPLES_PER_SEGMENT * splines.count
-    return [
-        np.concatenate([dense[a:b], dense[a : a + 1]]) for a, b in zip(begins, ends, strict=True)
-    ]
-
-
-def area_centroids(polygons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Areas and area centroids of closed planar polygons in space.
-
-    Parameters
-    ----------
-    polygons : (g, k + 1, 3) float
-        The first point again at the end; any orientation.
-
-    Returns
-    -------
-    areas : (g,) float
-    centroids : (g, 3) float
-
-    Examples
-    --------
-    >>> area_centroids(np.array([[[0, 0, 1], [2, 0, 1], [2, 1, 1], [0, 1, 1], [0, 0, 1.0]]]))
-    (array([2.]), array([[1. , 0.5, 1. ]]))
-    """
-    g, k = len(polygons), polygons.shape[1] - 1
-    corners = np.moveaxis(polygons[:, :-1], 2, 0).reshape(3, -1)
-    first, count = k * np.arange(g), np.full(g, k)
-    areas, centroids = _areas_centroids(corners, _next(corners, first, count), first, count)
-    return areas, centroids.T
 
 
 def resample_contours(
@@ -166,41 +121,42 @@ def _equal_arc_rings(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rings (g, n, 3) and area centroids (g, 3) of contours."""
     dense = splines.sample()
-    first, count = SAMPLES_PER_SEGMENT * splines.first, SAMPLES_PER_SEGMENT * splines.count
-    after = _next(dense, first, count)
-    centroids = _areas_centroids(dense, after, first, count)[1]
+    knots = splines.knots
+    first, count = SAMPLES_PER_SEGMENT * knots.first, SAMPLES_PER_SEGMENT * knots.count
+    after = following(first, count)
+    centroids = areas_centroids(dense, first, count, in_space=True)[1]
     along, across = (
         direction @ dense - np.repeat(direction @ centroids, count)
         for direction in (start, towards)
     )
-    steps = np.sqrt(((after - dense) ** 2).sum(axis=0))
-    begin, share, sense = _starts(along, across, first, count)
+    steps = np.sqrt(((dense[:, after] - dense) ** 2).sum(axis=0))
+    begin, share, sense = _starts(along, across, first, after)
     place = _equal_arcs(steps, begin, share, sense, first=first, count=count, n=n)
     whole = np.fmax(place, 0.0) // SAMPLES_PER_SEGMENT
-    segment = np.minimum(whole, splines.count[:, None] - 1).astype(int)
-    rings = splines.at(splines.first[:, None] + segment, place / SAMPLES_PER_SEGMENT - segment)
+    segment = np.minimum(whole, knots.count[:, None] - 1).astype(int)
+    rings = splines.at(knots.first[:, None] + segment, place / SAMPLES_PER_SEGMENT - segment)
     return rings, centroids.T
 
 
 def _starts(
-    along: np.ndarray, across: np.ndarray, first: np.ndarray, count: np.ndarray
+    along: np.ndarray, across: np.ndarray, first: np.ndarray, after: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where ``across`` (k,) vanishes at the greatest ``along`` (k,) of each contour.
 
     The sample before it (g,), the share of the step to the next, and +1 where ``across`` rises.
     """
-    after = _next(across, first, count)
-    crossing = np.flatnonzero((across < 0) != (after < 0))
+    next_across = across[after]
+    crossing = np.flatnonzero((across < 0) != (next_across < 0))
     contour = np.searchsorted(first, crossing, side="right") - 1
-    share = across[crossing] / (across[crossing] - after[crossing])
+    share = across[crossing] / (across[crossing] - next_across[crossing])
     reach = along[crossing]
-    reach = reach + share * (_next(along, first, count)[crossing] - reach)
+    reach = reach + share * (along[after[crossing]] - reach)
     farthest_first = np.lexsort((-reach, contour))
     found, best = np.unique(contour[farthest_first], return_index=True)
     best = farthest_first[best]
     begin, shares = first.copy(), np.zeros(len(first))
     begin[found], shares[found] = crossing[best], share[best]
-    return begin, shares, np.where(after[begin] > across[begin], 1.0, -1.0)
+    return begin, shares, np.where(next_across[begin] > across[begin], 1.0, -1.0)
 
 
 def _equal_arcs(
@@ -229,38 +185,6 @@ def _equal_arcs(
     cell = np.clip(found.reshape(goal.shape) - row * (longest + 1), 0, count[:, None] - 1)
     part = (goal - length[row, cell]) / steps[first[:, None] + cell]
     return cell + np.clip(part, 0, 1)
-
-
-def _areas_centroids(
-    corners: np.ndarray, after: np.ndarray, first: np.ndarray, count: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Areas (g,) and area centroids (3, g) of polygons with corners (3, k), one after the other."""
-    # An annotated contour is not quite planar: about its middle each side counts alike.
-    origin = np.add.reduceat(corners, first, axis=1) / count
-    about = np.repeat(origin, count, axis=1)
-    a, b = corners - about, after - about
-    cross = np.stack([a[i - 2] * b[i - 1] - a[i - 1] * b[i - 2] for i in range(3)])
-    normal = np.add.reduceat(cross, first, axis=1)
-    twice = np.sqrt((normal**2).sum(axis=0))
-    weight = (cross * np.repeat(normal / twice, count, axis=1)).sum(axis=0)
-    a += b
-    a *= weight
-    return twice / 2, origin + np.add.reduceat(a, first, axis=1) / (3 * twice)
-
-
-def _following(first: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Index (m,) of the next of each of m points, at the end of a contour its first."""
-    following = np.arange(1, int(count.sum()) + 1)
-    following[first + count - 1] = first
-    return following
-
-
-def _next(values: np.ndarray, first: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Values (..., k) of the next point, at the end of a contour those of its first."""
-    after = np.empty_like(values)
-    after[..., :-1] = values[..., 1:]
-    after[..., first + count - 1] = values[..., first]
-    return after
 
 
 def _periodic_slopes(

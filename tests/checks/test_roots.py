@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
 import specimens
 
 from atlas.checks.profile import OWN_JITTER, Profile, neighbour_gaps, peel
-from atlas.checks.roots import trace_findings
+from atlas.checks.roots import _common_gaps_mm, copied_structures, trace_findings
+from atlas.curves.contour_stack import ContourStack
 from atlas.data.subject import RootKey, Severity
 
 KEY = RootKey("L4", "left")
@@ -117,3 +119,56 @@ def test_an_unsteady_run_widens_its_own_limit():
     zigzag = np.tile([0.0, 0.5], 10)[:, None]
     assert peel(np.arange(20.0), zigzag, inner_mm=0.3, end_mm=0.6) == []
     assert OWN_JITTER > 1
+
+
+# --- one trace under two names ---
+
+FIRST, SECOND = RootKey("L3", "left"), RootKey("L5", "left")
+
+
+def profile_with(points):
+    return Profile.of(replace(SOUND, roots={**SOUND.roots, SECOND: points(SOUND)}))
+
+
+def test_specimens_share_no_trace():
+    assert copied_structures(Profile.of(SOUND)) == []
+
+
+@pytest.mark.parametrize("off_mm", [0.0, 0.2])
+@pytest.mark.parametrize("part", [slice(None), slice(5, None), slice(None, -5)])
+def test_a_trace_under_another_name_is_found(off_mm, part):
+    profile = profile_with(lambda s: s.roots[FIRST][part] + [off_mm, 0, 0])
+    (finding,) = copied_structures(profile)
+    assert finding.rule == "copied-structure"
+    assert finding.place == "root L5 left"
+    assert f"got that of root L3 left ({off_mm:.2f} mm apart)" in finding.message
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_gaps_of_all_pairs_are_those_of_each_pair(seed):
+    rng = np.random.default_rng(seed)
+    whole = SOUND.roots[FIRST]
+    roots = {}
+    for level in ("L1", "L2", "L3", "L4", "L5"):
+        begin, end = np.sort(rng.choice(len(whole) + 1, 2, replace=False))
+        points = whole[begin : max(end, begin + 4)]
+        roots[RootKey(level, "left")] = points + rng.normal(0, rng.choice([0.1, 0.3]), (1, 3))
+    found = _common_gaps_mm(ContourStack.of(list(roots.values())), tuple(roots))
+    expected = []
+    for one, other in combinations(roots, 2):
+        points, there = roots[one], roots[other][::-1]
+        common = points[
+            (points[:, 2] >= there[0, 2] - 1e-6) & (points[:, 2] <= there[-1, 2] + 1e-6)
+        ]
+        if len(common) >= max(len(points), len(there)) / 2:
+            at = np.stack([np.interp(common[:, 2], there[:, 2], there[:, k]) for k in (0, 1)], 1)
+            gap = np.median(np.linalg.norm(common[:, :2] - at, axis=1))
+            expected.append((one, other, pytest.approx(gap)))
+    assert found == expected
+
+
+def test_a_ganglion_under_another_name_is_found():
+    ganglia = {**SOUND.ganglia, SECOND: SOUND.ganglia[FIRST] + [0, 0.1, 0]}
+    (finding,) = copied_structures(Profile.of(replace(SOUND, ganglia=ganglia)))
+    assert finding.place == "ganglion L5 left"
+    assert "(0.10 mm apart)" in finding.message

@@ -5,13 +5,8 @@ import pytest
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
-from atlas.curves.contours import (
-    TOGETHER,
-    ClosedSplines,
-    area_centroids,
-    resample_contours,
-    sample_contours,
-)
+from atlas.curves.closed_splines import TOGETHER, ClosedSplines, resample_contours
+from atlas.curves.contour_stack import areas_centroids
 from atlas.curves.polylines import arc_length
 
 DORSAL, LEFT = np.array([0.0, 1, 0]), np.array([1.0, 0, 0])
@@ -65,27 +60,30 @@ def test_farthest_crossing_is_the_dorsal_one_where_a_contour_folds():
     )
     contour = np.column_stack([fold, np.zeros(len(fold))])
     ring, centroid = resample_one(contour, 12)
-    (dense,) = sample_contours([contour])
+    dense = ClosedSplines.through([contour]).sample().T
     on_ray = np.abs(dense[:, 0] - centroid[0]) < 0.05
     assert ring[0, 1] == pytest.approx(dense[on_ray, 1].max(), abs=0.1)
 
 
 def test_area_and_centroid_of_a_spline_circle_are_those_of_the_circle():
-    dense = np.stack(sample_contours([circle(24), circle(24, radius=2.0)]))
-    areas, centroids = area_centroids(dense)
+    dense = ClosedSplines.through([circle(24), circle(24, radius=2.0)]).sample()
+    first, count = np.array([0, 24 * 16]), np.array([24 * 16] * 2)
+    areas, centroids = areas_centroids(dense, first, count, in_space=True)
     np.testing.assert_allclose(areas, [np.pi * 25, np.pi * 4], rtol=1e-4)
-    np.testing.assert_allclose(centroids, [[2, 3, 7]] * 2, atol=1e-6)
+    np.testing.assert_allclose(centroids.T, [[2, 3, 7]] * 2, atol=1e-6)
 
 
 def test_splines_are_scipys_periodic_cubic_splines():
     rng = np.random.default_rng(6)
     contours = [circle(n) + 0.3 * rng.normal(size=(n, 3)) for n in (7, 18, 7, 31)]
-    for contour, dense in zip(contours, sample_contours(contours), strict=True):
+    splines = ClosedSplines.through(contours)
+    for i, contour in enumerate(contours):
+        dense = splines[i : i + 1].sample().T
         closed = np.concatenate([contour, contour[:1]])
         knots = arc_length(closed)
         share = np.arange(16) / 16
         parameter = (knots[:-1, None] + np.diff(knots)[:, None] * share).ravel()
-        theirs = CubicSpline(knots, closed, bc_type="periodic")(np.append(parameter, knots[-1]))
+        theirs = CubicSpline(knots, closed, bc_type="periodic")(parameter)
         np.testing.assert_allclose(dense, theirs, atol=1e-12)
 
 
@@ -125,4 +123,3 @@ def test_a_contour_with_a_point_twice_has_no_spline_and_spoils_no_other():
 def test_no_contour_has_no_ring():
     rings, centroids = resample_contours([], 8, start=DORSAL, towards=LEFT)
     assert (rings.shape, centroids.shape) == ((0, 8, 3), (0, 3))
-    assert sample_contours([]) == []
