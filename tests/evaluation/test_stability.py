@@ -240,9 +240,9 @@ def test_modes_that_draws_often_lack_have_no_interval():
 @pytest.mark.slow
 def test_bootstrap_intervals_of_the_first_eigenvalue_cover():
     truth, held = 16.0, {"": [], "_bca": []}
-    for seed in range(120):
+    for seed in range(60):
         group = aligned_as_given(drawn_shapes(60, [4.0, 1.0, 0.5], seed=seed))
-        row = eigenvalue_intervals(group, n=300, seed=seed).iloc[0]
+        row = eigenvalue_intervals(group, n=200, seed=seed).iloc[0]
         for word, found in held.items():
             low, high = row[f"variance{word}_low_mm2"], row[f"variance{word}_high_mm2"]
             found.append(low < truth < high)

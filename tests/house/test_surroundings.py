@@ -73,7 +73,7 @@ def assert_sound(done, code=0):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp932", "cp1252", "latin-1", "ascii:strict"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp932", "cp1252", "ascii:strict"])
 def test_a_stream_of_any_encoding_takes_what_is_shown(encoding, model):
     done = command("show", model, environment={"PYTHONIOENCODING": encoding})
     assert_sound(done)
@@ -84,7 +84,7 @@ def test_a_stream_of_any_encoding_takes_what_is_shown(encoding, model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp932"])
+@pytest.mark.parametrize("encoding", ["gbk"])
 def test_every_command_ends_well_on_a_stream_of_any_encoding(
     encoding, cohort, model, larger, tmp_path
 ):
@@ -160,16 +160,10 @@ def test_a_build_in_surroundings_of_all_kinds_ends_well(cohort, model, tmp_path)
 @pytest.mark.parametrize(
     "told",
     [
-        {"PYTHONWARNINGS": "error"},
-        {"PYTHONWARNINGS": "error::DeprecationWarning,error::UserWarning"},
-        {"MPLBACKEND": "no such backend"},
+        {"PYTHONWARNINGS": "error", "MPLBACKEND": "no such backend", "LC_ALL": "tr_TR.UTF-8"},
         {"HOME": "/nonexistent", "XDG_CONFIG_HOME": "/proc", "XDG_CACHE_HOME": "/proc"},
-        {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "40"},
-        {"COLUMNS": "0", "LINES": "0"},
-        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"LC_ALL": "tr_TR.UTF-8"},
-        {"LC_ALL": "de_DE.UTF-8", "LC_NUMERIC": "de_DE.UTF-8"},
-        {"PYTHONDEVMODE": "1"},
+        {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "0", "LINES": "0", "PYTHONDEVMODE": "1"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "40"},
     ],
     ids=lambda told: " ".join(f"{k}={v}" for k, v in told.items())[:60],
 )

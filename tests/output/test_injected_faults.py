@@ -28,7 +28,7 @@ from atlas.output.results import LIST
 
 pytestmark = pytest.mark.skipif(replacing.locks is None, reason="POSIX signals and locks")
 # So long a series of faults of one command may go on; a longer one is asked for by the variable.
-SERIES_S = float(os.environ.get("ATLAS_FAULTS_S", "30"))
+SERIES_S = float(os.environ.get("ATLAS_FAULTS_S", "5"))
 # The share of faults in the last moments, where the new result takes its place.
 LATE, LAST_MOMENTS = 0.5, 30
 MINE = {"notes.txt": b"mine", "meshes/mine/cut.stl": b"mine too"}

@@ -16,14 +16,14 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(replacing.locks is None, reason="POSIX signals and locks"),
 ]
-KILLS = 50
+KILLS = 24
 # The share of kills in the last moments, where the new result takes its place.
 LATE = 0.5
 LAST_MOMENTS = 0.4
 LONGEST_WAIT_S = 0.003
 
 
-def test_killed_at_fifty_moments_there_is_always_a_whole_result(tmp_path):
+def test_killed_at_any_of_many_moments_there_is_always_a_whole_result(tmp_path):
     cohort = small_builds.write_cohort(tmp_path)
     out = tmp_path / "results" / "out"
     rng = np.random.default_rng(11)

@@ -235,7 +235,7 @@ def test_a_cohort_killed_at_any_moment_goes_on_to_the_same_bytes(model, tmp_path
         "from atlas.sampling.making import CohortOptions\n"
         "from atlas.sampling.recipe import Recipe\n"
         "if __name__ == '__main__':\n"
-        "    write_cohort(sys.argv[1], Recipe(n=60, seed=9), sys.argv[2],\n"
+        "    write_cohort(sys.argv[1], Recipe(n=24, seed=9), sys.argv[2],\n"
         "                 CohortOptions(formats=('stl',), edge_mm=3.0, workers=2))\n"
     )
     script = tmp_path / "make.py"
@@ -247,7 +247,7 @@ def test_a_cohort_killed_at_any_moment_goes_on_to_the_same_bytes(model, tmp_path
     while True:
         begun = subprocess.Popen([*command, str(out)], start_new_session=True)
         try:
-            begun.wait(rng.uniform(1.0, 4.0) if kills < 8 else None)
+            begun.wait(rng.uniform(1.0, 4.0) if kills < 4 else None)
             break
         except subprocess.TimeoutExpired:
             os.killpg(begun.pid, signal.SIGKILL)
