@@ -193,6 +193,7 @@ def test_a_process_is_started_only_where_it_helps(cores, executable, loaded, hel
     assert figure_process._helps() is helps
 
 
+@pytest.mark.slow
 def test_a_build_that_draws_beside_loads_nothing_it_does_not_use():
     code = (
         "import sys, analysis.products, analysis.figure_process\n"

@@ -49,6 +49,7 @@ def test_check_with_warnings_exits_1(tmp_path):
     assert "L3 left" in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["missing", "empty", "truncated", "no-cord"])
 def test_bad_input_gets_a_message_and_exit_code_2(tmp_path, what):
     folder = tmp_path / "data"

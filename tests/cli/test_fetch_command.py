@@ -37,6 +37,7 @@ def site(monkeypatch):
         yield site
 
 
+@pytest.mark.slow
 def test_fetch_then_check_needs_no_further_word(site, tmp_path):
     fetched = atlas("fetch", tmp_path / "data")
     assert fetched.exit_code == 0, fetched.output
@@ -87,6 +88,7 @@ def test_piped_nothing_is_shown(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "text"),
     [

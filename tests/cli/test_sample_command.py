@@ -22,6 +22,7 @@ def sample(model, out, *arguments):
     return runner.invoke(app, ["sample", str(model), "-o", str(out), *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_it_says_what_was_made_and_what_was_rejected(model, tmp_path):
     result = sample(model, tmp_path / "s", "-n", 3, "--formats", "none", "--workers", 1)
     assert result.exit_code == 0, result.output
@@ -31,6 +32,7 @@ def test_it_says_what_was_made_and_what_was_rejected(model, tmp_path):
     assert not (tmp_path / "s" / "meshes").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

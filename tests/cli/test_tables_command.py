@@ -121,6 +121,7 @@ def test_the_readme_explains_columns_measures_and_source(source, found):
         assert part in text
 
 
+@pytest.mark.slow
 def test_one_subject_gets_what_can_be_said(one, tmp_path):
     out = tmp_path / "out"
     arguments = ["tables", str(one), "-o", str(out), "--format", "csv,markdown,latex,html"]

@@ -31,6 +31,7 @@ def model_path(tmp_path_factory):
     return save_atlas(built, tmp_path_factory.mktemp("build") / "model.h5")
 
 
+@pytest.mark.slow
 def test_view_writes_one_page_under_4_mb(model_path, tmp_path):
     out = tmp_path / "explorer.html"
     for model in (model_path, model_path.parent):

@@ -43,6 +43,7 @@ def test_the_number_of_factors_beside_noise_is_found(n, p, factors):
     assert right >= 0.95 * DRAWS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "p"), [(30, 600), (60, 60), (200, 60)])
 def test_the_largest_component_of_noise_hardly_exceeds_the_edge(n, p):
     """Asked of noise alone whether its first component stands out: in one draw of a hundred."""
@@ -119,6 +120,7 @@ def test_landmarks_of_unequal_weight_count_as_fewer(n):
     assert np.mean(right) >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "p"), [(120, 500), (600, 150), (500, 500)])
 @pytest.mark.parametrize("held", [0.99, 0.5, 1.0])
 def test_products_alone_count_as_all_components_do(n, p, held):

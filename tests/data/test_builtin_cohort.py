@@ -90,6 +90,7 @@ def test_the_cohort_has_the_published_number_of_files_and_no_other(folder: Path)
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_read_dataset_reads_it_without_warning(cohort: Dataset) -> None:
     assert len(cohort.subjects) == 14
     assert all(set(s.roots) == set(ROOT_KEYS) == set(s.ganglia) for s in cohort.subjects)
@@ -155,6 +156,7 @@ def test_drawn_angles_meet_the_published_figures_exactly() -> None:
     np.testing.assert_allclose(angles.std(axis=0, ddof=1), ANGLE_SD)
 
 
+@pytest.mark.slow
 def test_cord_lies_inside_the_dura_with_room(cohort: Dataset) -> None:
     for subject in cohort.subjects:
         for dura, cord in zip(subject.dura, subject.cord, strict=False):
@@ -437,6 +439,7 @@ def test_dorsal_csf_stays_between_sub_03_and_the_literature(seed: int) -> None:
         assert gap[: n - 17].max() < 6.0
 
 
+@pytest.mark.slow
 def test_survey_finds_the_quirks_as_notes(folder: Path) -> None:
     rules = {f.rule for f in survey_dataset(folder).findings}
     assert {"subject-spelling", "superseded-ganglion", "root-points-out-of-order"} <= rules

@@ -133,6 +133,7 @@ markup = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=50)
 @given(document=st.fixed_dictionaries({"markups": st.lists(markup, max_size=2) | json_values}))
 def test_any_document_is_read_to_what_it_says_or_refused(document):

@@ -69,6 +69,7 @@ def test_a_quality_without_numbers_is_refused(values, column, message):
         quality_weights(group(*values), column)
 
 
+@pytest.mark.slow
 def test_a_build_does_not_use_quality():
     settings = Settings(root=8, dura=(12, 12), cord=(10, 8))
     one, two = (build_atlas(g, settings) for g in (group(1, 1, 1), group(1, 50, 900)))

@@ -375,6 +375,7 @@ def test_a_name_without_a_level_or_side_is_an_error(folder, small_subject, name,
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nerveroots", "ganglions"])
 @pytest.mark.parametrize("level", ["S3", "T12", "L6", "C8", "Th11", "Co1"])
 def test_a_level_that_the_atlas_has_not_is_left_out_and_said(folder, small_subject, level, kind):

@@ -81,6 +81,7 @@ WRONG_HANDED = pytest.mark.parametrize("change", [mirrored, side_swapped])
 # --- from files or subjects, LPS ---
 
 
+@pytest.mark.slow
 @WRONG_HANDED
 def test_wrong_sides_are_found_and_the_build_refuses_them_by_name(change):
     dataset = dataset_with(change)

@@ -121,6 +121,7 @@ def test_raw_subjects_in_the_root_do_not_hide_the_annotated(markers, tmp_path):
     assert [f.id for f in list_subjects(root).folders] == ["sub-01", "sub-02"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "content"),
     [

@@ -158,6 +158,7 @@ def test_modes_are_matched_for_the_largest_sum():
     np.testing.assert_allclose(cosine, [0.7, 0.75, 0.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["bootstrap", "jackknife"])
 def test_well_separated_modes_stay(method):
     group = aligned_as_given(drawn_shapes(30, [40.0, 10.0, 2.5], noise=0.001))
@@ -290,6 +291,7 @@ def test_the_noise_floor_knows_the_noise_and_lies_under_the_modes(noisy):
     assert (modes["noise_variance_mm2"] < structures["noise_variance_mm2"].sum()).all()
 
 
+@pytest.mark.slow
 def test_twice_the_noise_is_four_times_the_floor():
     floors = []
     for noise in (0.1, 0.2):

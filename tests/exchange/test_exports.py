@@ -35,6 +35,7 @@ def rows(path):
         return list(csv.reader(stream))
 
 
+@pytest.mark.slow
 def test_the_statismo_export_keeps_every_rule_and_holds_no_subject(built, tmp_path):
     path = export_atlas(built, "statismo", tmp_path / "out.h5")
     with h5py.File(path) as file:
@@ -117,6 +118,7 @@ def test_npz_needs_no_pickle_and_reads_back_to_the_bit(built, tmp_path):
     assert json.loads(str(held["provenance"]))["created"] == built.provenance["created"]
 
 
+@pytest.mark.slow
 def test_a_group_with_missing_landmarks_leaves_no_hole_in_any_file(tmp_path):
     landmarks = populations.with_gaps(populations.posed_population(12)[0], 0.1)
     alignment = align(landmarks, weights="area")

@@ -48,6 +48,7 @@ def covariance_of(model: ShapeModel, span: slice = slice(None)) -> np.ndarray:
 # --- the file ---
 
 
+@pytest.mark.slow
 def test_the_file_keeps_every_rule_of_the_layout_with_gzip_on(path):
     with h5py.File(path) as file:
         assert broken_rules(file) == []

@@ -345,6 +345,7 @@ def in_node(page):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", range(len(SCORES)))
 def test_surfaces_and_measures_equal_pythons(in_node, built, row):
     shape = in_node["shapes"][row]

@@ -84,6 +84,7 @@ def test_a_panel_holds_slice_outlines_points_and_letters(person, image):
     assert ax.get_aspect() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [(1, 1, 1), (-1, 1, 1), (1, -1, 1), (-1, -1, -1)])
 def test_on_the_page_left_is_right_and_dorsal_is_down(person, tmp_path, axes):
     shape, affine = phantom_images.box_around(person, axes=axes)
@@ -159,6 +160,7 @@ def test_without_the_ganglia_image_the_rest_is_drawn_and_that_is_said(fetched, o
     assert {p.name for p in (out / "sheets").iterdir()} == {LIST, "sub-01_CISS.png"}
 
 
+@pytest.mark.slow
 def test_images_may_stand_elsewhere(fetched, out):
     (fetched / "far").mkdir()
     (fetched / "rawdata").rename(fetched / "far" / "rawdata")

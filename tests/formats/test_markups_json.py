@@ -24,6 +24,7 @@ def one(path):
     return markup
 
 
+@pytest.mark.slow
 def test_rings_are_closed_curves_and_roots_open_ones(tmp_path, anatomy):
     write_markups(anatomy, tmp_path)
     dura, root = one(tmp_path / "dura_07.mrk.json"), one(tmp_path / "root_L5_left.mrk.json")

@@ -66,6 +66,7 @@ def test_the_cord_wins_over_a_root_and_a_root_over_the_fluid(tmp_path):
         assert (labels == LABELS[name]).sum() * 0.125 == pytest.approx(volume)
 
 
+@pytest.mark.slow
 def test_every_structure_of_an_anatomy_keeps_its_volume_within_1_percent(tmp_path):
     meshes = surfaces(cylinders.make_anatomy())
     path, table = write_labels(meshes, tmp_path / "a.nii.gz", voxel_mm=0.3, notice="by formula")

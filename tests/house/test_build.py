@@ -86,6 +86,7 @@ def test_provenance_names_inputs_versions_choices_and_attribution(result, cohort
     assert {"python", "numpy", "scipy"} <= set(document["versions"])
 
 
+@pytest.mark.slow
 def test_a_changed_input_changes_its_hash(cohort, tmp_path, result):
     before = result[0].provenance["inputs"]
     dataset = specimens.make_dataset(4, length_mm=140, conus_mm=100)

@@ -56,6 +56,7 @@ def write_all(atlas, dataset, out):
     return sorted(out.rglob("*.csv"))
 
 
+@pytest.mark.slow
 def test_tables_exports_and_centrelines_hold_none(atlas, dataset, tmp_path):
     files = write_all(atlas, dataset, tmp_path)
     assert len(files) > 18

@@ -130,6 +130,7 @@ def test_a_trace_that_ends_at_a_landmark_or_between_two_keeps_its_end(subjects, 
     assert_placed_alike(found, fits, SMALL)
 
 
+@pytest.mark.slow
 def test_what_was_left_out_is_left_out_of_what_is_placed(root, tmp_path, tasks_of_two):
     names = ["sub-02", "sub-03/roots/L3/left", "sub-04/roots/S1/right"]
     listing = leave_out(list_subjects(root), names)
@@ -216,6 +217,7 @@ class Watched(Alone):
 SENT: list[int] = []
 
 
+@pytest.mark.slow
 def test_a_task_sends_back_a_few_numbers_and_holds_a_task_in_memory(subjects, tmp_path, root):
     scheme = SCHEMES["standard"]
     fits = fits_of(subjects, scheme)

@@ -91,6 +91,7 @@ def test_a_subject_the_dataset_lacks_is_named():
 # --- what is said of a cohort ---
 
 
+@pytest.mark.slow
 def test_people_who_differ_in_their_crop_alone_raise_the_alarm_at_the_apex(same_people):
     alignment, model = built(same_people, "dura-apex")
     finding = field_of_view_findings(same_people, alignment, model)[0]
@@ -113,6 +114,7 @@ def test_the_same_people_raise_none_at_the_conus(same_people):
     assert [f for f in found if f.severity is Severity.WARNING] == []
 
 
+@pytest.mark.slow
 def test_people_of_one_field_of_view_raise_none():
     dataset = specimens.make_dataset(N, conus_sd_mm=0, scale_sd=0)
     for origin in ("dura-apex", "conus"):
@@ -120,6 +122,7 @@ def test_people_of_one_field_of_view_raise_none():
         assert field_of_view_findings(dataset, alignment, model) == ()
 
 
+@pytest.mark.slow
 def test_a_bottom_that_goes_with_the_body_is_a_warning_even_at_the_conus():
     # Scans fitted to the body, nothing cropped: size and the bottom of the image are one.
     dataset = specimens.make_dataset(N, conus_sd_mm=0, bend_sd_mm=0, scale_sd=0.05)
@@ -131,6 +134,7 @@ def test_a_bottom_that_goes_with_the_body_is_a_warning_even_at_the_conus():
     assert "where the image ends" in finding.message
 
 
+@pytest.mark.slow
 def test_what_cannot_move_a_landmark_is_a_note(same_people):
     # Body size goes with where the image began, and the bottom is at one place below the conus.
     sizes = [1 + 0.004 * len(s.dura) for s in same_people.subjects]
@@ -147,6 +151,7 @@ def test_what_cannot_move_a_landmark_is_a_note(same_people):
     assert "hold the field of view as a covariate" in finding.message
 
 
+@pytest.mark.slow
 def test_what_can_move_a_landmark_hangs_on_the_origin_and_on_missing_rings(same_people):
     apex, conus = (built(same_people, origin)[0] for origin in ("dura-apex", "conus"))
     assert entering_predictors(apex) == PREDICTORS

@@ -112,6 +112,7 @@ def test_truncation_keeps_the_total_variance_and_says_so_in_the_noise(model):
     assert short.truncate(1).total_variance == pytest.approx(model.total_variance)
 
 
+@pytest.mark.slow
 def test_samples_have_the_mean_and_variance_of_the_model(model):
     draws = model.sample(20_000, np.random.default_rng(5))
     c = model.coefficients(draws)

@@ -70,6 +70,7 @@ def line_mean():
     return np.concatenate([root, root * [-1, 1, 1]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("weights", ["landmark", "structure"])
 def test_covariance_is_that_of_the_sample_plus_the_dense_kernel(landmarks, weights, shared):

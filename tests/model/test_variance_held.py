@@ -23,6 +23,7 @@ def gappy():
     return align(with_gaps(posed_population(40)[0], 0.2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", [0.3, 0.7, 0.9])
 def test_where_landmarks_are_missing_the_leading_modes_hold_the_share(gappy, held):
     everything = fit_shape_model(gappy)

@@ -98,6 +98,7 @@ def test_points_of_one_root_share_a_picture(tmp_path):
 # --- the command ---
 
 
+@pytest.mark.slow
 def test_strict_takes_warnings_for_errors_and_the_report_is_written(tmp_path, slipped):
     specimens.write_subject(tmp_path / "markers", slipped[0])
     run = CliRunner().invoke

@@ -19,6 +19,7 @@ def landmarks():
     return place_landmarks(specimens.make_dataset(8), SMALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("anchor", ["dura-apex", "conus", "centroid", "root/L1", "root/L5/left/4"])
 @pytest.mark.parametrize("rotation", ["full", "axial", "none"])
 def test_aligned_points_are_the_stated_motion_of_the_raw_points(landmarks, anchor, rotation):

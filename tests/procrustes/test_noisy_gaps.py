@@ -42,6 +42,7 @@ def modes_from_the_start(monkeypatch, k):
     monkeypatch.setattr(completion, "signal_modes", lambda *_, **__: (k, False))
 
 
+@pytest.mark.slow
 def test_modes_do_not_reach_into_the_noise(aligned):
     assert aligned.factors.loadings.shape[2] == RANK
     assert np.sqrt(aligned.factors.noise) == pytest.approx(NOISE_MM, rel=0.05)
@@ -125,6 +126,7 @@ def test_where_nobody_has_the_same_noise_alone_bounds_the_modes(noisy):
     assert fit_shape_model(found).n_modes == RANK
 
 
+@pytest.mark.slow
 def test_where_a_few_have_nothing_in_common_all_modes_but_one_count():
     landmarks = nothing_in_common(with_gaps(posed_population(12)[0], 0.1))
     found = align(landmarks)

@@ -58,6 +58,7 @@ def tube(landmarks, name):
     return points.reshape(len(points), block.levels, block.around, 3)
 
 
+@pytest.mark.slow
 def test_every_round_lowers_the_criterion(slid):
     assert (slid.energy[:, 1] < slid.energy[:, 0]).all()
     assert slid.energy[0, 1] < 0.5 * slid.energy[0, 0]
@@ -65,6 +66,7 @@ def test_every_round_lowers_the_criterion(slid):
     assert slid.shift_mm[1] < slid.shift_mm[0]
 
 
+@pytest.mark.slow
 def test_a_step_too_long_is_halved_until_it_lowers_the_criterion(dataset, placed, monkeypatch):
     step = BendingEnergy.step
     monkeypatch.setattr(BendingEnergy, "step", lambda *given: 8 * step(*given))
@@ -183,6 +185,7 @@ def test_landmarks_respaced_along_the_same_curves_slide_back_together(respaced, 
     assert total_variance(slid.landmarks) < 0.02 * total_variance(landmarks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_a_group_of_one_and_the_same_subject_does_not_move(subject, criterion):
     dataset = Dataset("", tuple(replace(subject, id=f"sub-{i}") for i in range(3)))
@@ -215,6 +218,7 @@ def test_procrustes_sliding_lowers_the_variance_bending_lowers_the_bending(datas
     assert by["bending"].energy[-1, 1] < again.energy[0, 0]
 
 
+@pytest.mark.slow
 def test_it_settles_and_says_so(dataset, placed):
     enough = slide_landmarks(dataset, placed, rounds=6)
     assert enough.converged and enough.n_rounds < 6
@@ -252,6 +256,7 @@ def test_from_the_conus_the_first_rings_turn_and_the_conus_stays(dataset):
         assert np.linalg.norm(after - before, axis=2)[:, 0].max() > 1e-4
 
 
+@pytest.mark.slow
 def test_sliding_goes_on_where_it_stopped(dataset, placed):
     whole = slide_landmarks(dataset, placed, rounds=2)
     first = slide_landmarks(dataset, placed, rounds=1)

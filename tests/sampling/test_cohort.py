@@ -133,6 +133,7 @@ def test_a_cohort_that_lost_samples_gets_the_same_ones_back(model, tmp_path):
     assert files_of(out) == before
 
 
+@pytest.mark.slow
 def test_a_pose_moves_markers_and_leaves_measures(model, tmp_path):
     for name, options in (("still", {}), ("moved", {"rotation_deg": 30, "translation_mm": 40})):
         recipe = Recipe(n=2, seed=6, **options)

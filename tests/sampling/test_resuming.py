@@ -151,6 +151,7 @@ def test_a_damaged_sample_and_no_other_is_made_again(damage, model, whole, cohor
     assert files_of(cohort) == files_of(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["README.md", "samples.csv", LIST, "plan.json"])
 def test_a_table_that_is_damaged_or_lost_is_written_again(name, model, whole, cohort, made):
     (cohort / name).unlink()

@@ -45,6 +45,7 @@ def test_a_shell_ends_in_the_planes_of_the_sac(sac):
     assert height.max() == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_what_lies_around_keeps_its_distance(sac):
     walls = made(sac, dura_thickness_mm=0.3, outer_margin_mm=6.0)
     outer = walls.surface("outer")

@@ -89,6 +89,7 @@ def test_regions_are_named(made):
     assert list(made) == expected
 
 
+@pytest.mark.slow
 def test_neighbours_share_walls_exactly(made):
     assert_complex(made)
 
@@ -104,6 +105,7 @@ def test_regions_fill_the_sac(anatomy, made):
     assert sum_inside(made) == pytest.approx(whole, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_no_two_regions_overlap(made):
     import manifold3d
 
@@ -316,6 +318,7 @@ def test_the_real_subject_has_no_thin_triangles(real_subject):
     assert edges.min() >= 0.02
 
 
+@pytest.mark.slow
 def test_thin_triangles_that_stay_are_said(anatomy, monkeypatch):
     monkeypatch.setattr("atlas.mesh.solids.solids.without_slivers", lambda walls, **_: walls)
     thin = [f for f in solids(anatomy, edge_mm=EDGE).findings if f.kind == "thin"]

@@ -35,6 +35,7 @@ def cut_balls():
     return cut(space(), [ball("a", (5, 5, 8.87)), ball("b", (6.3, 5.2, 6.9))])
 
 
+@pytest.mark.slow
 def test_thin_triangles_get_fewer_and_the_worst_better(cut_balls):
     clean = without_slivers(cut_balls)
     before, after = shapes(cut_balls), shapes(clean)
@@ -42,6 +43,7 @@ def test_thin_triangles_get_fewer_and_the_worst_better(cut_balls):
     assert (after < GOOD).sum() < 0.4 * (before < GOOD).sum()
 
 
+@pytest.mark.slow
 def test_regions_stay_closed_and_untangled(cut_balls):
     clean = without_slivers(cut_balls)
     assert clean.regions == cut_balls.regions
@@ -52,6 +54,7 @@ def test_regions_stay_closed_and_untangled(cut_balls):
         assert clean.surface(name).volume_mm3 == pytest.approx(whole, rel=5e-3)
 
 
+@pytest.mark.slow
 def test_the_volume_within_the_outline_stays(cut_balls):
     within = np.array([n not in ("",) and "outside" not in n for n in cut_balls.names])
     clean = without_slivers(cut_balls, outline=within)

@@ -230,6 +230,7 @@ def test_rigid_motion_of_the_anatomy_moves_its_surfaces():
         np.testing.assert_allclose(moved[name].vertices, expected, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_mirror_image_of_an_anatomy_has_the_mirror_image_of_its_mesh():
     anatomy = irregular()
     layout = mesh_layout(anatomy)
@@ -403,6 +404,7 @@ def test_surfaces_keep_their_own_mapping():
         built.meshes["dura"] = built["cord"]
 
 
+@pytest.mark.slow
 def test_importing_surfaces_leaves_trimesh_alone():
     code = "import sys, atlas.mesh.surfaces.quality; sys.exit('trimesh' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
