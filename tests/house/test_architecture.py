@@ -53,7 +53,7 @@ RANKS = {
 # The public names of `atlas` reach every room: they are for those who stand outside.
 FACADE = 11
 NETWORK = {"aiohttp", "ftplib", "http", "httpx", "requests", "socket", "urllib", "urllib3"}
-MAY_OPEN_A_CONNECTION = {"atlas.data.figshare"}
+MAY_OPEN_A_CONNECTION = {"atlas.data.remote.figshare"}
 NAMELESS = {"utils", "helpers", "common", "misc"}
 HEAVY = ("numpy", "scipy", "matplotlib", "pandas", "sklearn", "statsmodels", "trimesh", "h5py")
 
@@ -161,7 +161,7 @@ def test_an_import_that_runs_backwards_is_found(module, source, name):
         ("atlas.data.reader", "from atlas.arrays import read_only\nfrom atlas import __version__"),
         ("atlas.build", "from atlas.store import Atlas"),
         ("atlas.cli", "def f():\n    from atlas.build import build"),
-        ("atlas.data.figshare", "import urllib.request"),
+        ("atlas.data.remote.figshare", "import urllib.request"),
         ("analysis.tables", "import atlas\nfrom atlas import read_dataset"),
         (
             "atlas.data.reader",

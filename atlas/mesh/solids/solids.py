@@ -24,7 +24,6 @@ from atlas.mesh.surfaces.radii import ROOT_RADIUS_MM, RadiusOption, radii_by_lev
 CORD, OUTSIDE = "cord", "/outside"
 # A root this far from the cord, or this much of the cord cut off, is worth a finding.
 FAR_BEGIN_MM = 1.5
-CORD_LOSS = 1e-3
 # Triangles with an angle below this that could not be bettered are worth a finding, degrees.
 THIN_DEG = 5.0
 # What the columns of ``Solids.rows`` mean.

@@ -20,6 +20,7 @@ from atlas.arrays import read_only
 from atlas.errors import AtlasError
 from atlas.mesh.formats.statements import MeshFileError
 from atlas.mesh.formats.vtk import write_vtu
+from atlas.mesh.region_numbers import counted
 from atlas.mesh.solids.complexes import EXTERIOR, WallComplex
 from atlas.mesh.solids.solids import FINDING_COLUMNS, Solids
 from atlas.mesh.surfaces.named_surfaces import Mesh
@@ -89,7 +90,7 @@ class Tetrahedra:
     def quality(self, solids: Solids) -> list[dict[str, str | int | float]]:
         """A row a region, then ``all``; ``QUALITY_COLUMNS`` says what the columns mean."""
         corners = self.points[self.tetrahedra]
-        volumes, low, high, ratio = _volumes(corners), *_dihedral_deg(corners), _ratio(corners)
+        volumes, low, high, ratio = self.volumes_mm3, *_dihedral_deg(corners), _ratio(corners)
         surface = {name: solids[name].volume_mm3 for name in self.names.values()}
         rows = [("all", np.ones(len(low), dtype=bool), sum(surface.values()))]
         rows[:0] = [(n, self.labels == k, surface[n]) for k, n in self.names.items()]
@@ -190,10 +191,10 @@ def _labelled(points: np.ndarray, cells: np.ndarray, walls: WallComplex) -> Tetr
         )
     found = label[part]
     kept = found != walls.names.index(EXTERIOR)
-    names = list(walls.regions)
-    number = np.zeros(len(walls.names), dtype=np.int32)
-    number[[walls.names.index(name) for name in names]] = np.arange(1, len(names) + 1)
-    return Tetrahedra(points, cells[kept], number[found[kept]], dict(enumerate(names, 1)))
+    numbers = counted(walls.regions)
+    number = np.array([numbers.get(name, 0) for name in walls.names], dtype=np.int32)
+    meaning = {label: name for name, label in numbers.items()}
+    return Tetrahedra(points, cells[kept], number[found[kept]], meaning)
 
 
 def _keys(triangles: np.ndarray, n: int) -> np.ndarray:
