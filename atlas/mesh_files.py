@@ -17,7 +17,7 @@ from atlas.mesh.formats.glb import NO_TARGETS, MorphTargets
 from atlas.mesh.formats.nifti import VOXEL_MM
 from atlas.mesh.formats.statements import AXES, FRAME, UNIT, MeshFileError
 from atlas.mesh.formats.writing import Scene, known_formats, write_meshes
-from atlas.mesh.solids.solid_files import solids_document, write_tetrahedra
+from atlas.mesh.solids.tetrahedra import solids_document, write_tetrahedra
 from atlas.mesh.surfaces.layout import EDGE_MM, mesh_layout
 from atlas.mesh.surfaces.mode_targets import SD_MEANING, mode_targets, vertex_sd_mm
 from atlas.mesh.surfaces.named_surfaces import Mesh, surfaces

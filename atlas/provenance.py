@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas.data.dataset import Dataset
-from atlas.data.image_parameters import image_parameters
+from atlas.data.images import image_parameters
 from atlas.data.subject import Finding
 from atlas.output.files import OutputError
 from atlas.text.json_text import json_values

@@ -22,8 +22,7 @@ from atlas.mesh.solids.complexes import WallComplex, pinched_edges, unpaired_edg
 from atlas.mesh.solids.intersections import self_intersections
 from atlas.mesh.solids.severed_pieces import pieces
 from atlas.mesh.solids.solids import Solids, sides_of_sac, solids
-from atlas.mesh.surfaces.named_surfaces import Mesh, surfaces
-from atlas.mesh.surfaces.quality import mesh_quality
+from atlas.mesh.surfaces.named_surfaces import surfaces
 from atlas.mesh.validity.validity import check
 from atlas.store import Atlas, load_atlas
 
@@ -90,7 +89,7 @@ def measured(made: Solids, anatomy: Anatomy, extend_sac: bool) -> dict[str, Any]
     walls, plain = made.walls, surfaces(anatomy)
     within = sides_of_sac(walls.names)
     total = sum(mesh.volume_mm3 for region, mesh in made.items() if within[region])
-    quality = mesh_quality(Mesh(walls.vertices, walls.triangles))
+    angles = _angles_deg(walls)
     kinds: dict[str, list[float]] = {}
     for finding in made.findings:
         kinds.setdefault(finding.kind, []).append(finding.amount)
@@ -104,10 +103,10 @@ def measured(made: Solids, anatomy: Anatomy, extend_sac: bool) -> dict[str, Any]
         "several_pieces": severed,
         "sum_error": None if extend_sac else total / plain["dura"].volume_mm3 - 1,
         "cord_error": made["cord"].volume_mm3 / plain["cord"].volume_mm3 - 1,
-        "angle_min_deg": quality.angle_min_deg,
-        "thin": int((_angles_deg(walls) < 5).sum()),
+        "angle_min_deg": float(angles.min()),
+        "thin": int((angles < 5).sum()),
         "edge_min_mm": _shortest_edge_mm(walls),
-        "angle_p1_deg": quality.angle_p1_deg,
+        "angle_p1_deg": float(np.percentile(angles, 1)),
         "overlaps": len(kinds.get("overlap", [])),
         "overlap_mm3": sum(kinds.get("overlap", [])),
         "crumbs": len(kinds.get("crumb", [])),

@@ -268,7 +268,7 @@ def _mesh_meaning(path: Path) -> Any:
 
 def _sidecar_meaning(path: Path) -> Any:
     """Fields that are told; a sidecar that says nothing is one that is refused by name."""
-    from atlas.data.image_parameters import image_parameters
+    from atlas.data.images import image_parameters
     from atlas.errors import AtlasError
 
     root = path.parent / "set"

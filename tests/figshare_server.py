@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from atlas.data.figshare import RemoteFile
+from atlas.data.remote.figshare import RemoteFile
 from atlas.data.remote.retry import Patience
 
 LOGIN_PAGE = b"<html><body>Please log in to the guest network</body></html>"

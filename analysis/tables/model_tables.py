@@ -9,8 +9,7 @@ import numpy as np
 from analysis.columns import Columns, as_frame, texts
 from analysis.inference.multiplicity import adjusted
 from atlas.landmarks.scheme import Status
-from atlas.model.asymmetry import structure_asymmetry
-from atlas.model.symmetry import decompose
+from atlas.model.symmetry import decompose, structure_asymmetry
 from atlas.procrustes.similarity import AlignmentError
 from atlas.store import Atlas
 
@@ -102,7 +101,7 @@ def _coordinates(points: np.ndarray) -> dict[str, np.ndarray]:
 def asymmetry_table(atlas: Atlas) -> pd.DataFrame:
     """Directional and fluctuating asymmetry of each structure.
 
-    As :func:`atlas.model.asymmetry.structure_asymmetry`, with p by Holm over the structures;
+    As :func:`atlas.model.symmetry.structure_asymmetry`, with p by Holm over the structures;
     without rows where the anchor is not its own mirror image.
     """
     return as_frame(asymmetry_columns(atlas))

@@ -17,12 +17,40 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas.components.presence import apart
 from atlas.components.principal import Factors
 
 MAXIMUM_ROUNDS = 2000
 # Gain of the log-likelihood per observed coordinate from round to round.
 TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Presence:
+    """What some subjects have between them; that of more subjects is their sum.
+
+    Parameters
+    ----------
+    common : (L,) bool
+        Landmarks that every subject has.
+    apart : (L - 1,) bool
+        Where one of two neighbours is present in a subject without the other.
+    """
+
+    common: np.ndarray
+    apart: np.ndarray
+
+    @classmethod
+    def of(cls, present: np.ndarray) -> Presence:
+        """Of subjects that have landmarks (S, L)."""
+        return cls(np.asarray(present.all(axis=0)), apart(present))
+
+    def __add__(self, other: Presence) -> Presence:
+        return Presence(self.common & other.common, self.apart | other.apart)
+
+
+def apart(present: np.ndarray) -> np.ndarray:
+    """Where neighbours among landmarks (S, L) are not present in the same shapes, (L - 1,)."""
+    return (present[:, 1:] != present[:, :-1]).any(axis=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,42 +151,6 @@ class Moments:
 
     def __add__(self, other: Moments) -> Moments:
         return Moments(*(getattr(self, n) + getattr(other, n) for n in Moments.__slots__))
-
-
-def fit_factors(
-    y: np.ndarray,
-    present: np.ndarray,
-    *,
-    start: Factors,
-    extra: np.ndarray | None = None,
-    rounds: int = MAXIMUM_ROUNDS,
-) -> FactorFit:
-    """Maximum likelihood of the factor model.
-
-    Parameters
-    ----------
-    y : (S, L, 3) float
-        Finite; ignored where not present.
-    present : (S, L) bool
-        Every landmark in at least one shape.
-    start : Factors
-        Where to begin; noise positive.
-    extra : (S, L) float, optional
-        Known variance of entries beyond the noise.
-    rounds : int
-        At the most.
-
-    Returns
-    -------
-    FactorFit
-    """
-    patterns = runs_of(apart(present), extra)
-    return climb(
-        lambda factors: expectation(y, present, factors, patterns=patterns, extra=extra),
-        start,
-        patterns=patterns,
-        rounds=rounds,
-    )
 
 
 def runs_of(apart: np.ndarray, extra: np.ndarray | None) -> Patterns:

@@ -10,6 +10,8 @@ import numpy as np
 # Samples a spline segment for arc length: the chord error of a cubic falls with the square, and
 # 16 leaves it under 1e-4 of the length on annotated structures.
 SAMPLES_PER_SEGMENT = 16
+# Samples of a bridge: it is one cubic, as long as many traced segments.
+BRIDGE_SAMPLES = 20 * SAMPLES_PER_SEGMENT
 
 
 def arc_length(points: np.ndarray) -> np.ndarray:
@@ -82,3 +84,21 @@ def bridge_cubic(begin: np.ndarray, direction: np.ndarray, end: np.ndarray) -> n
     # r = b + leave u + p u^2 + q u^3 with r(1) = end and r''(1) = 0.
     p = 1.5 * (chord - leave)
     return np.stack([leave, p, -p / 3], axis=-2)
+
+
+def bridge_variance(share: np.ndarray) -> np.ndarray:
+    """Variance of a bridge at shares of its gap, for a gap and a roughness of 1.
+
+    Notes
+    -----
+    The bridge, the cubic that leaves along the trace and arrives without curvature, is the
+    expected path of an integrated Wiener process that starts with known place and tangent and
+    ends at a known place (Wahba 1978, J. R. Stat. Soc. B 40:364).  Its variance follows from the
+    covariance ``k(s, t) = s^2 (3 t - s) / 6``, s <= t: ``k(u, u) - k(u, 1)^2 / k(1, 1)``.
+
+    Examples
+    --------
+    >>> bridge_variance(np.array([0.0, 0.5, 1.0])).round(4)
+    array([0.    , 0.0091, 0.    ])
+    """
+    return np.maximum(share**3 / 3 - share**4 * (3 - share) ** 2 / 12, 0.0)

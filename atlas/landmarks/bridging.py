@@ -5,39 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from math import comb
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from atlas.curves.polylines import SAMPLES_PER_SEGMENT, bridge, bridge_cubic
+from atlas.curves.polylines import BRIDGE_SAMPLES, bridge, bridge_cubic, bridge_variance
+from atlas.landmarks.fitting_curves import FittedRoot, FittedSubject
 
-if TYPE_CHECKING:
-    from atlas.landmarks.fitted_subject import FittedRoot, FittedSubject
-
-# Samples of a bridge: it is one cubic, as long as many traced segments.
-BRIDGE_SAMPLES = 20 * SAMPLES_PER_SEGMENT
 # Parts of a trace that are hidden to learn how roots wander: their gaps span those of the data.
 HIDDEN_PARTS = (0.3, 0.5, 0.7)
 # Every how many samples of a bridge the nearest is looked for before it is narrowed down.
 COARSE = 32
-
-
-def bridge_variance(share: np.ndarray) -> np.ndarray:
-    """Variance of a bridge at shares of its gap, for a gap and a roughness of 1.
-
-    Notes
-    -----
-    The bridge, the cubic that leaves along the trace and arrives without curvature, is the
-    expected path of an integrated Wiener process that starts with known place and tangent and
-    ends at a known place (Wahba 1978, J. R. Stat. Soc. B 40:364).  Its variance follows from the
-    covariance ``k(s, t) = s^2 (3 t - s) / 6``, s <= t: ``k(u, u) - k(u, 1)^2 / k(1, 1)``.
-
-    Examples
-    --------
-    >>> bridge_variance(np.array([0.0, 0.5, 1.0])).round(4)
-    array([0.    , 0.0091, 0.    ])
-    """
-    return np.maximum(share**3 / 3 - share**4 * (3 - share) ** 2 / 12, 0.0)
 
 
 class HiddenError(NamedTuple):

@@ -21,7 +21,7 @@ from atlas.curves.natural_splines import NaturalSpline
 from atlas.curves.polylines import points_along
 from atlas.data.subject import ROOT_KEYS, Subject
 from atlas.errors import AtlasError
-from atlas.landmarks.fitted_subject import FittedRoot, FittedSubject, FittedTube
+from atlas.landmarks.fitting_curves import FittedRoot, FittedSubject, FittedTube
 from atlas.landmarks.scheme import LandmarkScheme, block_name
 from atlas.output.files import UnfinishedError, write_file
 

@@ -10,8 +10,7 @@ import numpy as np
 from atlas.arrays import freeze
 from atlas.components.blocks import Block, Group, MemoryGroup, total
 from atlas.components.krylov import VARIANCE_HELD, group_components, signal_modes
-from atlas.components.ppca import Moments, Patterns, climb, expectation, runs_of
-from atlas.components.presence import Presence
+from atlas.components.ppca import Moments, Patterns, Presence, climb, expectation, runs_of
 from atlas.components.principal import RELATIVE_TOLERANCE, Factors, ShapeModelError, reached
 from atlas.components.rank_selection import effective_coordinates
 from atlas.landmarks.scheme import Status

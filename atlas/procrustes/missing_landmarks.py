@@ -12,8 +12,7 @@ import numpy as np
 
 from atlas.components.blocks import Block, Group, total
 from atlas.components.krylov import VARIANCE_HELD, group_components, signal_modes
-from atlas.components.ppca import Moments, Patterns, climb, expectation
-from atlas.components.presence import Presence
+from atlas.components.ppca import Moments, Patterns, Presence, climb, expectation
 from atlas.components.principal import Factors
 from atlas.components.rank_selection import effective_coordinates, worth_keeping
 from atlas.procrustes.similarity import Choices, Motion, Pose

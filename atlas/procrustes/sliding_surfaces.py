@@ -14,7 +14,7 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import isotonic_regression
 from scipy.spatial import cKDTree
 
-from atlas.landmarks.bridging import bridge_variance
+from atlas.curves.polylines import bridge_variance
 from atlas.landmarks.fitting_curves import DEPTH_TOLERANCE_MM, FittedRoot, FittedTube
 from atlas.landmarks.scheme import Block, Status
 

@@ -70,33 +70,15 @@ class AreaSums:
 
 def _areas(subjects: groups.Block) -> AreaSums:
     points, scheme = subjects.landmarks.points, subjects.landmarks.scheme
-    found = [_area_sums(b, points[:, scheme.span(b.name)]) for b in scheme.blocks]
+    found = [area_sums(b, points[:, scheme.span(b.name)]) for b in scheme.blocks]
     return AreaSums(
         np.concatenate([sums.area for sums in found]),
         np.concatenate([sums.count for sums in found]),
     )
 
 
-def represented_area(block: Block, points: np.ndarray) -> np.ndarray:
-    """Surface each landmark of a block stands for, mean over subjects.
-
-    Parameters
-    ----------
-    block : Block
-    points : (S, n, 3) float
-        mm; NaN where missing.
-
-    Returns
-    -------
-    (n,) float
-        mm²; 0 where no subject has the landmark.
-    """
-    sums = _area_sums(block, points)
-    mean: np.ndarray = sums.area / np.maximum(sums.count, 1)
-    return mean
-
-
-def _area_sums(block: Block, points: np.ndarray) -> AreaSums:
+def area_sums(block: Block, points: np.ndarray) -> AreaSums:
+    """Surface each landmark of a block stands for, mm², by points (S, n, 3) mm; NaN is missing."""
     grid = points.reshape(len(points), block.levels, block.around, 3)
     along = np.linalg.norm(np.diff(grid, axis=1), axis=3)
     half = np.zeros(grid.shape[:3])

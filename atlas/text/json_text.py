@@ -9,13 +9,15 @@ from pathlib import PurePath
 from typing import Any
 
 
-def json_text(document: object) -> str:
-    """A document as JSON text: keys sorted, readable, of plain values only.
+def json_text(document: object, *, sort_keys: bool = True) -> str:
+    """A document as JSON text: readable, of plain values only.
 
     Parameters
     ----------
     document : JSON-like value
         As :func:`json_values` takes it.
+    sort_keys : bool
+        Otherwise keys stand in the order they came in.
 
     Returns
     -------
@@ -31,7 +33,8 @@ def json_text(document: object) -> str:
     }
     """
     values = json_values(document)
-    return json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(values, indent=2, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
+    return text + "\n"
 
 
 def json_values(value: Any) -> Any:

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atlas.data.builtin.builtin_annotation import annotate, hold_between
-from atlas.data.builtin.builtin_cohort import NOTICE, write_surrogate_cohort
+from atlas.data.builtin.builtin_cohort import NOTICE, annotate, hold_between, write_surrogate_cohort
 from atlas.data.builtin.builtin_profiles import Outline, draw_canal, published_cohort
 from atlas.data.builtin.builtin_roots import (
     ANGLE_MEAN,

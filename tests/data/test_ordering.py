@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas.data.dense_ordering import order_dense_points
-from atlas.data.ordering import _nearest_neighbour, order_along_root
+from atlas.data.ordering import _nearest_neighbour, order_along_root, order_dense_points
 
 # A root runs down, bends back up over three slices and runs down again: height cannot order it.
 BENDS_BACK = np.array(

@@ -10,8 +10,9 @@ import pytest
 import solid_shapes
 
 from atlas.mesh.formats import nifti
-from atlas.mesh.formats.nifti import LABELS, labels_of, write_labels
+from atlas.mesh.formats.nifti import write_labels
 from atlas.mesh.formats.statements import MeshFileError
+from atlas.mesh.region_numbers import LABELS, labels_of
 from atlas.mesh.surfaces.named_surfaces import surfaces
 
 

@@ -5,7 +5,7 @@ import pytest
 import solid_shapes
 from scipy.spatial.transform import Rotation
 
-from atlas.mesh.formats.voxels import Grid, filled, inside
+from atlas.mesh.formats.nifti import Grid, filled, inside
 from atlas.mesh.surfaces.named_surfaces import Mesh
 
 

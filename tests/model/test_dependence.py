@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from atlas.model.dependence import mode_dependence
-from atlas.model.field_of_view import follows_field_of_view
+from atlas.model.field_of_view import follows_field_of_view, mode_dependence
 
 N = 14
 

@@ -1,11 +1,13 @@
-"""The published dataset into a folder, from a figshare of one's own."""
+"""Fetching: which members are wanted, how they are put in place, and all of it against a site."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -14,12 +16,109 @@ from figshare_server import impatient, serve, zip_bytes
 
 from atlas.data.dataset import read_dataset, survey_dataset
 from atlas.data.remote import fetching
-from atlas.data.remote.catalogue import DERIVED, DESCRIPTION, RAW, README
-from atlas.data.remote.extraction import ArchiveError, Limits
-from atlas.data.remote.fetching import fetch
-from atlas.data.remote.install import install
+from atlas.data.remote.catalogue import CATALOGUE, DERIVED, DESCRIPTION, RAW, README
+from atlas.data.remote.extraction import ArchiveError, Limits, Written
+from atlas.data.remote.fetching import (
+    check_found,
+    check_free,
+    fetch,
+    install,
+    members,
+    refuse_foreign,
+    remove_if_empty,
+    selected,
+)
+from atlas.data.remote.figshare import RemoteFile
+from atlas.data.remote.manifest import Record
 from atlas.data.remote.retry import FetchError
 from atlas.output.files import OutputError
+
+MARKERS, PARTICIPANTS = CATALOGUE[:2]
+FILE = RemoteFile(1, "markers.zip", 1, "http://x", "0" * 32)
+PATHS = [
+    "rawdata/participants.tsv",
+    "rawdata/sub-01/anat/a.nii.gz",
+    "rawdata/sub-02/participants.tsv",
+]
+
+
+def placed(*names):
+    with zipfile.ZipFile(io.BytesIO(zip_bytes(dict.fromkeys(names, b"")))) as archive:
+        return list(members(archive, MARKERS, FILE, Limits()))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["markers/sub-01/a.json", "derivatives/markers/sub-01/a.json", "sub-01/a.json"],
+)
+def test_whatever_stands_above_files_go_below_the_items_folder(name):
+    assert placed(name) == ["markers/sub-01/a.json"]
+
+
+def test_two_members_of_one_place_are_refused():
+    with pytest.raises(ArchiveError, match=r"two members would become markers/a.json"):
+        placed("a.json", "markers/a.json")
+
+
+def test_a_choice_is_by_subject_or_one_member_or_all():
+    assert list(selected(PATHS, PARTICIPANTS, frozenset())) == PATHS[:1]
+    assert list(selected(PATHS, MARKERS, frozenset())) == PATHS
+    assert list(selected(PATHS, MARKERS, {"sub-02"})) == PATHS[2:]
+
+
+def test_a_choice_without_anything_is_refused_by_what_it_lacks():
+    check_found(selected(PATHS, MARKERS, {"sub-01"}), MARKERS, {"sub-01"})
+    chosen = selected(PATHS, MARKERS, {"sub-01", "sub-09"})
+    with pytest.raises(FetchError, match=r"^markers.zip: expected sub-09 in it, got none"):
+        check_found(chosen, MARKERS, {"sub-01", "sub-09"})
+    with pytest.raises(FetchError, match=r"expected participants.tsv in it, got none"):
+        check_found({}, PARTICIPANTS, frozenset())
+
+
+WRITTEN = {f"m/{name}/x": Written(1, zlib.crc32(b"x")) for name in ("sub-01", "sub-02")}
+
+
+def unpacked(folder):
+    for name in WRITTEN:
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("x")
+    return folder
+
+
+def test_a_new_folder_appears_whole(tmp_path):
+    staging = unpacked(tmp_path / "staging")
+    (tmp_path / "m").mkdir()
+    install(staging, tmp_path, WRITTEN)
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == ["sub-01", "sub-02"]
+    assert list(staging.iterdir()) == []
+
+
+def test_into_a_folder_that_is_there_only_what_lacks_is_moved(tmp_path):
+    (tmp_path / "m/sub-01").mkdir(parents=True)
+    (tmp_path / "m/sub-01/mine").write_text("mine")
+    install(unpacked(tmp_path / "staging"), tmp_path, WRITTEN)
+    assert [p.name for p in (tmp_path / "m/sub-01").iterdir()] == ["mine"]
+    assert (tmp_path / "m/sub-02/x").read_text() == "x"
+
+
+def test_what_was_not_fetched_is_in_the_way(tmp_path):
+    refuse_foreign(tmp_path / "m", None)
+    (tmp_path / "m/sub-01").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"m: expected nothing there or what was fetched before"):
+        refuse_foreign(tmp_path / "m", None)
+    with pytest.raises(OutputError, match=r"sub-01: expected nothing there or what was fetched"):
+        check_free(tmp_path, WRITTEN, None)
+    check_free(tmp_path, WRITTEN, Record({}, True, WRITTEN))
+
+
+def test_only_an_empty_folder_is_removed(tmp_path):
+    (tmp_path / "m").mkdir()
+    remove_if_empty(tmp_path)
+    assert (tmp_path / "m").is_dir()
+    remove_if_empty(tmp_path / "m")
+    remove_if_empty(tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
 
 TABLE = "participant_id\tage\tsex\nsub-01\t23\tF\nsub-02\t24\tM\n"
 SUBJECTS = [specimens.make_small_subject(f"sub-{i:02d}") for i in (1, 2)]

@@ -5,24 +5,15 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from atlas.mesh.solids.intersections import (
-    TOLERANCE_MM,
-    coplanar,
-    intersections,
-    self_intersections,
-)
+from atlas.mesh.solids.intersections import TOLERANCE_MM, self_intersections
 
 FLAT = np.array([[0, 0, 0], [4, 0, 0], [0, 4, 0.0]])
-ONE = np.array([[0, 1, 2]])
 
 
 def meets(other) -> bool:
     """Whether a triangle without a common vertex meets the flat one."""
     vertices = np.concatenate([FLAT, np.array(other, dtype=float)])
-    within = len(self_intersections(vertices, np.array([[0, 1, 2], [3, 4, 5]])))
-    between = len(intersections((FLAT, ONE), (np.array(other, dtype=float), ONE)))
-    assert within == between
-    return bool(within)
+    return bool(len(self_intersections(vertices, np.array([[0, 1, 2], [3, 4, 5]]))))
 
 
 # By hand
@@ -59,7 +50,6 @@ def test_two_triangles_in_space(other, expected):
 )
 def test_two_triangles_in_one_plane(other, expected):
     assert meets(other) is expected
-    assert coplanar(FLAT[None], np.array([other], dtype=float)).all()
 
 
 @pytest.mark.parametrize(("gap", "expected"), [(TOLERANCE_MM / 2, True), (TOLERANCE_MM * 2, False)])
@@ -103,7 +93,6 @@ def test_face_that_is_there_twice_meets_itself():
 def test_nothing_meets_nothing():
     empty = np.empty((0, 3), dtype=int)
     assert self_intersections(FLAT, empty).shape == (0, 2)
-    assert intersections((FLAT, ONE), (FLAT, empty)).shape == (0, 2)
 
 
 # Against exact arithmetic
@@ -135,17 +124,6 @@ def test_triangles_of_a_lattice_touch_and_overlap_as_in_exact_arithmetic(seed):
     a, b, c = vertices[faces].swapaxes(0, 1)
     faces = faces[np.linalg.norm(np.cross(b - a, c - a), axis=1) > 0]
     assert own(vertices, faces) == exact_intersections.pairs_that_meet(vertices, faces)
-
-
-def test_two_surfaces_meet_where_their_union_does():
-    rng = np.random.default_rng(5)
-    (one, f), (other, g) = soup(rng, 30), soup(rng, 40)
-    expected = {
-        (i, j - len(f))
-        for i, j in own(np.concatenate([one, other]), np.concatenate([f, g + len(one)]))
-        if i < len(f) <= j
-    }
-    assert set(map(tuple, intersections((one, f), (other, g)).tolist())) == expected
 
 
 def test_rigid_motion_changes_nothing():

@@ -7,7 +7,7 @@ from test_regions import bar, space, volumes
 
 from atlas.mesh.solids.complexes import unpaired_edges
 from atlas.mesh.solids.regions import cut
-from atlas.mesh.solids.severed_pieces import pieces, without_crumbs
+from atlas.mesh.solids.severed_pieces import pieces, without_severed_pieces
 
 WITHIN = {"": False, "fluid": True, "a": True, "b": True, "a/outside": False, "b/outside": False}
 
@@ -24,7 +24,7 @@ def test_pieces_are_counted_by_their_volume():
 
 
 def test_the_lesser_piece_goes_to_the_neighbour_with_most_wall():
-    walls, (crumb,) = without_crumbs(severed(), WITHIN)
+    walls, (crumb,) = without_severed_pieces(severed(), WITHIN)
     assert crumb[:3] == ("detached", "b", "fluid")
     assert crumb[3] == pytest.approx(0.5)
     assert volumes(walls) == pytest.approx({"fluid": 1000 - 72 - 3, "a": 72, "b": 3})
@@ -39,7 +39,7 @@ def test_a_piece_outside_never_goes_into_the_sac():
     walls = cut(space(), [*over, bar("b", (4, 4, 8), (5, 5, 14))])
     assert len(pieces(walls, "b/outside")[2]) == 2
     within = WITHIN | {"c": True, "c/outside": False}
-    after, (crumb,) = without_crumbs(walls, within)
+    after, (crumb,) = without_severed_pieces(walls, within)
     assert crumb[1:3] in {("b/outside", "a/outside"), ("b/outside", "c/outside")}
     assert crumb[3] == pytest.approx(0.05)
     assert volumes(after)["b"] == pytest.approx(2)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tube_shapes
+from mesh_quality import mesh_quality
 from scipy.spatial import cKDTree
 
 from atlas.data.builtin.builtin_cohort import write_surrogate_cohort
@@ -22,7 +23,6 @@ from atlas.mesh.solids.intersections import self_intersections
 from atlas.mesh.solids.severed_pieces import pieces
 from atlas.mesh.solids.solids import FINDING_COLUMNS, SolidsError, sides_of_sac, solids
 from atlas.mesh.surfaces.named_surfaces import Mesh, surfaces
-from atlas.mesh.surfaces.quality import mesh_quality
 from atlas.mesh.surfaces.radii import radii_by_level
 from atlas.model.fitting import fit_shape_model
 from atlas.procrustes.alignment import align
@@ -320,7 +320,7 @@ def test_the_real_subject_has_no_thin_triangles(real_subject):
 
 @pytest.mark.slow
 def test_thin_triangles_that_stay_are_said(anatomy, monkeypatch):
-    monkeypatch.setattr("atlas.mesh.solids.solids.without_slivers", lambda walls, **_: walls)
+    monkeypatch.setattr("atlas.mesh.solids.solids.without_thin_triangles", lambda walls, **_: walls)
     thin = [f for f in solids(anatomy, edge_mm=EDGE).findings if f.kind == "thin"]
     assert thin
     assert all(f.amount < 5 and f.unit == "degrees" for f in thin)

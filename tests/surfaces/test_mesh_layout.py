@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from mesh_quality import mesh_quality
 from tube_shapes import cylinders, irregular, tapering, tube
 
 from atlas.mesh.surfaces.layout import LayoutError, MeshLayout, TipLayout, TubeLayout, mesh_layout
 from atlas.mesh.surfaces.named_surfaces import surfaces
-from atlas.mesh.surfaces.quality import mesh_quality
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import exact_intersections
 import numpy as np
 import pytest
+from mesh_quality import mesh_quality
 from tube_shapes import cylinders, irregular
 
 from atlas.data.builtin.builtin_cohort import write_surrogate_cohort
@@ -13,14 +14,6 @@ from atlas.landmarks.placing import place_landmarks
 from atlas.landmarks.scheme import LandmarkScheme
 from atlas.mesh.surfaces.layout import mesh_layout
 from atlas.mesh.surfaces.named_surfaces import Mesh, surfaces
-from atlas.mesh.surfaces.quality import (
-    ALL,
-    INTERSECTION_COLUMNS,
-    QUALITY_COLUMNS,
-    intersection_table,
-    mesh_quality,
-    quality_table,
-)
 from atlas.model.fitting import fit_shape_model
 from atlas.procrustes.alignment import align
 
@@ -121,54 +114,22 @@ def test_nothing_is_not_watertight():
     assert np.isnan(found.edge_median_mm)
 
 
-# Tables
-
-
-@pytest.mark.slow
-def test_table_has_a_row_a_surface_and_one_for_all():
-    built = surfaces(cylinders())
-    rows = quality_table(built)
-    assert [row["surface"] for row in rows] == [*built, ALL]
-    assert all(list(row) == list(QUALITY_COLUMNS) for row in rows)
-    assert rows[-1]["components"] == len(built)
-    assert rows[-1]["faces"] == sum(row["faces"] for row in rows[:-1])
-    assert rows[-1]["volume_mm3"] == pytest.approx(sum(row["volume_mm3"] for row in rows[:-1]))
-    assert rows[-1]["edge_min_mm"] == min(row["edge_min_mm"] for row in rows[:-1])
-
-
-def test_surfaces_that_meet_are_named_with_what_lies_in_one_plane_apart():
-    rows = intersection_table({name: surfaces(cylinders())[name] for name in ("dura", "cord")})
-    assert len(rows) == 1
-    assert list(rows[0]) == list(INTERSECTION_COLUMNS)
-    # Both end flat where the image does.
-    assert (rows[0]["first"], rows[0]["second"], rows[0]["crossing_pairs"]) == ("dura", "cord", 0)
-    assert rows[0]["coplanar_pairs"] > 100
-
-
-def test_root_that_leaves_the_sac_crosses_it():
-    built = surfaces(cylinders())
-    rows = intersection_table({name: built[name] for name in ("dura", "root/L1/left")})
-    assert rows[0]["crossing_pairs"] > 6
-    assert rows[0]["coplanar_pairs"] == 0
-
-
 # The surfaces of the atlas
 
 
 def assert_fit(built, *, tubes_deg: float, roots_deg: float) -> None:
     """Closed, whole and untangled by two tests; no slivers."""
-    for row in quality_table(built)[:-1]:
-        name = row["surface"]
-        assert row["watertight"], name
-        assert row["winding_consistent"], name
-        assert row["outward"], name
-        assert (row["euler_number"], row["components"]) == (2, 1), name
-        assert row["self_intersections"] == 0, name
-        mesh = built[name]
+    for name, mesh in built.items():
+        found = mesh_quality(mesh)
+        assert found.watertight, name
+        assert found.winding_consistent, name
+        assert found.outward, name
+        assert (found.euler_number, found.components) == (2, 1), name
+        assert found.self_intersections == 0, name
         assert not exact_intersections.pairs_that_meet(mesh.vertices, mesh.faces), name
-        assert row["angle_min_deg"] > (roots_deg if name.startswith("root") else tubes_deg), name
-        assert row["angle_p1_deg"] > (roots_deg if name.startswith("root") else 30), name
-        assert row["aspect_p99"] < 2.5, name
+        assert found.angle_min_deg > (roots_deg if name.startswith("root") else tubes_deg), name
+        assert found.angle_p1_deg > (roots_deg if name.startswith("root") else 30), name
+        assert found.aspect_p99 < 2.5, name
 
 
 @pytest.mark.slow

@@ -58,7 +58,6 @@ CATALOGUE = (
     Published("description", README, "README"),
 )
 KINDS = tuple(dict.fromkeys(p.what for p in CATALOGUE))
-DEFAULT = "markers,participants"
 
 
 def published(what: Iterable[str], *, whole: bool = True) -> tuple[Published, ...]:

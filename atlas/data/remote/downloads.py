@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 
-from atlas.data.figshare import RemoteFile, Reply, open_reply
+from atlas.data.remote.figshare import RemoteFile, Reply, open_reply
 from atlas.data.remote.retry import (
     FetchError,
     Headway,

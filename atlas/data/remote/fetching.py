@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from atlas.data.figshare import Article, RemoteFile, base_url, read_article
 from atlas.data.layout import IN_PROGRESS
 from atlas.data.remote.catalogue import Published, published, wanted_subjects
 from atlas.data.remote.downloads import Progress, download, part_name, silent
-from atlas.data.remote.extraction import ArchiveError, Limits, Written, extract
-from atlas.data.remote.install import check_free, install, refuse_foreign, remove_if_empty
+from atlas.data.remote.extraction import ArchiveError, Limits, Written, extract, safe_members
+from atlas.data.remote.figshare import Article, RemoteFile, base_url, read_article
 from atlas.data.remote.manifest import (
     MANIFEST,
     Record,
@@ -30,7 +29,6 @@ from atlas.data.remote.manifest import (
     units_of,
     write_manifest,
 )
-from atlas.data.remote.members import check_found, members, selected
 from atlas.data.remote.remote_zip import RangeFile
 from atlas.data.remote.retry import FetchError, Patience, RangeError
 from atlas.output.files import TEMPORARY, OutputError, UnfinishedError
@@ -38,6 +36,89 @@ from atlas.output.files import TEMPORARY, OutputError, UnfinishedError
 # An archive up to this size is fetched whole, and so checked by its MD5, even for a part of it.
 SMALL_BYTES = 64 << 20
 UNPACKING = "unpacking-"
+
+
+def selected(
+    paths: Iterable[str], item: Published, subjects: AbstractSet[str]
+) -> dict[str, PurePosixPath]:
+    """Of paths inside the folder, those an item and a choice of subjects ask for."""
+    parted = {path: PurePosixPath(path) for path in paths}
+    if item.only:
+        return {k: p for k, p in parted.items() if p.parts == (item.folder, item.only)}
+    if subjects:
+        return {k: p for k, p in parted.items() if len(p.parts) > 2 and p.parts[1] in subjects}
+    return parted
+
+
+def members(
+    archive: zipfile.ZipFile, item: Published, file: RemoteFile, limits: Limits
+) -> dict[str, zipfile.ZipInfo]:
+    """Members by the path they get: below the item's folder, whatever stands above it."""
+    placed: dict[str, zipfile.ZipInfo] = {}
+    for name, info in safe_members(archive, place=file.name, limits=limits).items():
+        parts = name.split("/")
+        if item.folder in parts[:-1]:
+            parts = parts[parts.index(item.folder) + 1 :]
+        path = "/".join([item.folder, *parts])
+        if path in placed:
+            raise ArchiveError(f"{file.name}: refused: two members would become {path}")
+        placed[path] = info
+    return placed
+
+
+def check_found(
+    chosen: Mapping[str, PurePosixPath],
+    item: Published,
+    subjects: AbstractSet[str],
+) -> None:
+    """Refuse a choice that an archive has nothing of: FetchError."""
+    found = {path.parts[1] for path in chosen.values() if len(path.parts) > 1}
+    lacking = sorted(set(subjects) - found)
+    if lacking or not chosen:
+        sought = ", ".join(lacking) or item.only or "a file"
+        raise FetchError(f"{item.name}: expected {sought} in it, got none; check the name")
+
+
+def refuse_foreign(place: Path, record: Record | None) -> None:
+    """Refuse a place that is taken and was not fetched: OutputError."""
+    if record is None and place.exists() and not (place.is_dir() and not any(place.iterdir())):
+        raise OutputError(
+            f"{place}: expected nothing there or what was fetched before, got something else; "
+            "choose another folder, or move it away yourself"
+        )
+
+
+def check_free(folder: Path, written: Mapping[str, Written], known: Record | None) -> None:
+    """Refuse units that are there and are not, file by file, what was fetched: OutputError."""
+    for unit, paths in units_of(written).items():
+        if not (folder / unit).exists():
+            continue
+        if known is None or not all(known.files.get(p) == written[p] for p in paths):
+            raise OutputError(
+                f"{folder / unit}: expected nothing there or what was fetched before, got "
+                "something else; choose another folder, or move it away yourself"
+            )
+
+
+def install(staging: Path, folder: Path, written: Mapping[str, Written]) -> None:
+    """Move what was unpacked to its place by renaming: a whole folder, or unit by unit."""
+    for top in sorted({path.split("/")[0] for path in written}):
+        if (folder / top).is_dir() and not any((folder / top).iterdir()):
+            (folder / top).rmdir()
+        if not (folder / top).exists():
+            (staging / top).rename(folder / top)
+            continue
+        for unit in units_of(written):
+            if not (folder / unit).exists():
+                (staging / unit).rename(folder / unit)
+
+
+def remove_if_empty(place: Path) -> None:
+    """Remove a folder unless something is in it, or it is not there."""
+    try:
+        place.rmdir()
+    except OSError:
+        return
 
 
 @dataclass(frozen=True, slots=True, eq=False)

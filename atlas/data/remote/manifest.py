@@ -13,9 +13,9 @@ from zlib import crc32
 
 import orjson
 
-from atlas.data.figshare import Article, RemoteFile
 from atlas.data.remote.catalogue import CITE
 from atlas.data.remote.extraction import Written
+from atlas.data.remote.figshare import Article, RemoteFile
 from atlas.errors import AtlasError
 from atlas.output.files import write_file
 

@@ -6,8 +6,8 @@ import io
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from atlas.data.figshare import RemoteFile, open_reply
 from atlas.data.remote.downloads import Progress, silent
+from atlas.data.remote.figshare import RemoteFile, open_reply
 from atlas.data.remote.retry import Headway, Patience, RangeError, TransientError
 
 if TYPE_CHECKING:

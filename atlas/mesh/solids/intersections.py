@@ -51,48 +51,6 @@ def self_intersections(
     return _sorted(pairs[met])
 
 
-def intersections(
-    first: tuple[np.ndarray, np.ndarray],
-    second: tuple[np.ndarray, np.ndarray],
-    *,
-    tolerance_mm: float = TOLERANCE_MM,
-) -> np.ndarray:
-    """Pairs of faces of two surfaces that meet.
-
-    Parameters
-    ----------
-    first, second : (vertices (V, 3) float mm, faces (F, 3) int)
-    tolerance_mm : float
-
-    Returns
-    -------
-    (n, 2) int
-        Index of a face of the first and of one of the second, sorted.
-    """
-    one, other = (np.ascontiguousarray(v[f]) for v, f in (first, second))
-    pairs = _near_pairs(one, other, tolerance_mm)
-    met = np.zeros(len(pairs), dtype=bool)
-    for part in _chunks(np.arange(len(pairs))):
-        met[part] = _apart_meet(one[pairs[part, 0]], other[pairs[part, 1]], tolerance_mm)
-    return _sorted(pairs[met])
-
-
-def coplanar(a: np.ndarray, b: np.ndarray, tolerance_mm: float = TOLERANCE_MM) -> np.ndarray:
-    """Whether triangles (n, 3, 3) lie in one plane, (n,) bool."""
-    return (np.abs(_heights(a, b)) <= tolerance_mm).all(axis=1)
-
-
-def crossing(a: np.ndarray, b: np.ndarray, tolerance_mm: float = TOLERANCE_MM) -> np.ndarray:
-    """Whether of triangles (n, 3, 3) that meet each reaches through the other's plane, (n,) bool.
-
-    Those that meet and do not cross touch.
-    """
-    through = np.ones(len(a), dtype=bool)
-    for height in (_heights(a, b), _heights(b, a)):
-        through &= (height > tolerance_mm).any(axis=1) & (height < -tolerance_mm).any(axis=1)
-    return through
-
-
 def _near_pairs(one: np.ndarray, other: np.ndarray, tolerance: float) -> np.ndarray:
     """Pairs (n, 2) of triangles whose boxes overlap, found by a grid of cubes."""
     if not len(one) or not len(other):

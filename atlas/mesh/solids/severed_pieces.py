@@ -20,7 +20,7 @@ Crumb = tuple[str, str, str, float, str, str]
 DETACHED_SHARE = 0.02
 
 
-def without_crumbs(
+def without_severed_pieces(
     walls: WallComplex, within_sac: Mapping[str, bool]
 ) -> tuple[WallComplex, list[Crumb]]:
     """Leave each region its largest piece.

@@ -15,8 +15,8 @@ from atlas.mesh.solids.complexes import EXTERIOR, WallComplex, pinched_edges
 from atlas.mesh.solids.envelopes import AROUND, CSF, DURA, INSIDE, OUTER, SHELL, containers
 from atlas.mesh.solids.extension import Prolonged, prolonged
 from atlas.mesh.solids.regions import Cutter, cut, overlap_mm3
-from atlas.mesh.solids.severed_pieces import without_crumbs
-from atlas.mesh.solids.thin_triangles import without_slivers
+from atlas.mesh.solids.severed_pieces import without_severed_pieces
+from atlas.mesh.solids.thin_triangles import without_thin_triangles
 from atlas.mesh.surfaces.layout import EDGE_MM, mesh_layout
 from atlas.mesh.surfaces.named_surfaces import Mesh, Surfaces, surfaces
 from atlas.mesh.surfaces.radii import ROOT_RADIUS_MM, RadiusOption, radii_by_level
@@ -24,7 +24,6 @@ from atlas.mesh.surfaces.radii import ROOT_RADIUS_MM, RadiusOption, radii_by_lev
 CORD, OUTSIDE = "cord", "/outside"
 # A root this far from the cord, or this much of the cord cut off, is worth a finding.
 FAR_BEGIN_MM = 1.5
-CORD_LOSS = 1e-3
 # Triangles with an angle below this that could not be bettered are worth a finding, degrees.
 THIN_DEG = 5.0
 # What the columns of ``Solids.rows`` mean.
@@ -163,9 +162,9 @@ def solids(
     around = OUTER if outer_margin_mm is not None else EXTERIOR
     walls = cut(space, _cutters(named, around))
     within = sides_of_sac(walls.names)
-    walls, crumbs = without_crumbs(walls, within)
+    walls, crumbs = without_severed_pieces(walls, within)
     # The sac's volume is a number users hold against the annotation: it stays.
-    walls = without_slivers(walls, outline=np.array([within[name] for name in walls.names]))
+    walls = without_thin_triangles(walls, outline=np.array([within[name] for name in walls.names]))
     assumed: dict[str, float | tuple[float, float]] = dict(radii)
     assumed |= {"dura": dura_thickness_mm} if dura_thickness_mm is not None else {}
     assumed |= {"outer": outer_margin_mm} if outer_margin_mm is not None else {}

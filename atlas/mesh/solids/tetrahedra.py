@@ -1,4 +1,4 @@
-"""Solids filled with tetrahedra whose faces are the walls: what finite elements need.
+"""Fill solids with tetrahedra whose faces are the walls, for finite elements, and write them.
 
 TetGen (Si 2015, doi:10.1145/2629697) keeps every wall triangle as it is, so that the volume of each
 region is that of its surface.  It is AGPL-3.0 and no dependency of this package: the extra ``fem``.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -16,8 +18,12 @@ from scipy.sparse.csgraph import connected_components
 
 from atlas.arrays import read_only
 from atlas.errors import AtlasError
+from atlas.mesh.formats.statements import MeshFileError
+from atlas.mesh.formats.vtk import write_vtu
+from atlas.mesh.region_numbers import counted
 from atlas.mesh.solids.complexes import EXTERIOR, WallComplex
-from atlas.mesh.solids.solids import Solids
+from atlas.mesh.solids.solids import FINDING_COLUMNS, Solids
+from atlas.mesh.surfaces.named_surfaces import Mesh
 
 # Faces of a tetrahedron, outward, each opposite the vertex of its row.
 FACES = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])
@@ -41,6 +47,7 @@ QUALITY_COLUMNS = {
     "ratio_p1": "1st percentile of 3 inradius / circumradius",
     "ratio_median": "median of 3 inradius / circumradius",
 }
+TETRAHEDRA = "_tetrahedra.vtu"
 
 
 class TetrahedraError(AtlasError):
@@ -83,7 +90,7 @@ class Tetrahedra:
     def quality(self, solids: Solids) -> list[dict[str, str | int | float]]:
         """A row a region, then ``all``; ``QUALITY_COLUMNS`` says what the columns mean."""
         corners = self.points[self.tetrahedra]
-        volumes, low, high, ratio = _volumes(corners), *_dihedral_deg(corners), _ratio(corners)
+        volumes, low, high, ratio = self.volumes_mm3, *_dihedral_deg(corners), _ratio(corners)
         surface = {name: solids[name].volume_mm3 for name in self.names.values()}
         rows = [("all", np.ones(len(low), dtype=bool), sum(surface.values()))]
         rows[:0] = [(n, self.labels == k, surface[n]) for k, n in self.names.items()]
@@ -184,10 +191,10 @@ def _labelled(points: np.ndarray, cells: np.ndarray, walls: WallComplex) -> Tetr
         )
     found = label[part]
     kept = found != walls.names.index(EXTERIOR)
-    names = list(walls.regions)
-    number = np.zeros(len(walls.names), dtype=np.int32)
-    number[[walls.names.index(name) for name in names]] = np.arange(1, len(names) + 1)
-    return Tetrahedra(points, cells[kept], number[found[kept]], dict(enumerate(names, 1)))
+    numbers = counted(walls.regions)
+    number = np.array([numbers.get(name, 0) for name in walls.names], dtype=np.int32)
+    meaning = {label: name for name, label in numbers.items()}
+    return Tetrahedra(points, cells[kept], number[found[kept]], meaning)
 
 
 def _keys(triangles: np.ndarray, n: int) -> np.ndarray:
@@ -233,3 +240,76 @@ def _ratio(corners: np.ndarray) -> np.ndarray:
 def _named(name: str, values: np.ndarray, which: tuple[str, ...]) -> dict[str, float]:
     at = dict(zip(("min", "p1", "p5", "median"), PERCENTILES, strict=True))
     return {name.format(word): float(np.percentile(values, at[word])) for word in which}
+
+
+def solids_document(meshes: Mapping[str, Mesh]) -> dict[str, Any]:
+    """What was assumed, extrapolated and decided to make solids, as JSON values.
+
+    Parameters
+    ----------
+    meshes : mapping of str to Mesh
+        :class:`atlas.mesh.solids.solids.Solids`; of other meshes nothing is known.
+
+    Returns
+    -------
+    dict
+        ``assumed_mm``, ``extrapolated_mm``, ``findings`` and what their columns mean; empty where
+        the meshes are no solids.
+    """
+    if not isinstance(meshes, Solids):
+        return {}
+    return {
+        "assumed_mm": dict(meshes.assumed_mm),
+        "extrapolated_mm": {name: round(mm, 3) for name, mm in meshes.extrapolated_mm.items()},
+        "findings": meshes.rows(),
+        "finding_columns": FINDING_COLUMNS,
+    }
+
+
+def write_tetrahedra(
+    meshes: Mapping[str, Mesh], folder: Path, *, name: str, notice: str
+) -> tuple[Path, dict[str, Any]]:
+    """Fill solids with tetrahedra and write them as one VTU.
+
+    Parameters
+    ----------
+    meshes : Solids
+    folder : path
+    name : str
+        Of the shape; the file is ``<name>_tetrahedra.vtu``.
+    notice : str
+        What the file says of itself.
+
+    Returns
+    -------
+    path : Path
+    document : dict
+        Number, quality by region and what the columns mean, as JSON values.
+
+    Raises
+    ------
+    MeshFileError
+        The meshes are no solids.
+    TetrahedraError
+        TetGen is not installed, or does not accept the walls.
+    """
+    if not isinstance(meshes, Solids):
+        raise MeshFileError(
+            f"{name}: expected solids to fill with tetrahedra, got surfaces; add --solids"
+        )
+    filled = tetrahedra(meshes)
+    path = write_vtu(
+        np.array(filled.points),
+        filled.tetrahedra,
+        folder / f"{name}{TETRAHEDRA}",
+        labels=filled.labels,
+        names=filled.names,
+        notice=notice,
+    )
+    document = {
+        "made_by": "TetGen (Si 2015, doi:10.1145/2629697), AGPL-3.0",
+        "regions": {str(label): region for label, region in filled.names.items()},
+        "quality": filled.quality(meshes),
+        "quality_columns": QUALITY_COLUMNS,
+    }
+    return path, document

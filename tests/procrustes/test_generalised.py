@@ -1,8 +1,10 @@
-"""Anderson mixing: the same fixed point in fewer rounds."""
+"""Fixed points in fewer rounds: Anderson acceleration of generalised Procrustes."""
+
+from __future__ import annotations
 
 import numpy as np
 
-from atlas.procrustes.mixing import Mixing
+from atlas.procrustes.generalised import Mixing
 
 
 def rounds(function, x, depth, tolerance=1e-12):

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from figshare_server import impatient, serve
 
-from atlas.data.figshare import BASE_URL, _SafeRedirects, base_url, open_reply, read_article
+from atlas.data.remote.figshare import BASE_URL, _SafeRedirects, base_url, open_reply, read_article
 from atlas.data.remote.retry import FetchError, RangeError, TransientError
 
 CONTENT = bytes(range(256)) * 40
@@ -91,7 +91,7 @@ def test_a_log_in_page_instead_of_the_listing_is_said_to_be_one(site):
 
 
 def test_an_endless_listing_is_cut_and_refused(site, monkeypatch):
-    monkeypatch.setattr("atlas.data.figshare.LONGEST_LISTING_BYTES", 100)
+    monkeypatch.setattr("atlas.data.remote.figshare.LONGEST_LISTING_BYTES", 100)
     site.publish(7, "a" * 100_000, CONTENT)
     with pytest.raises(FetchError, match="expected a figshare article as JSON"):
         article(site)
