@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.compositions import new_figure, written
+from analysis.figures.anatomy_axes import TEXT_PT
+from analysis.figures.atlas_figures import new_figure, written
 from analysis.figures.figure_files import figure_bytes
 from analysis.figures.settings import own_settings
-from analysis.figures.shapes import TEXT_PT
 from analysis.overlay_panels import (
     MARGIN_MM,
     PERCENTILES,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analysis.tables.markup import as_html
-from analysis.tables.paper import Paper
+from analysis.tables.typeset import Paper
 from atlas.text.pages import static_page
 from atlas.text.plain_text import html_text
 

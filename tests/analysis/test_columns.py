@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-
 from analysis.columns import as_frame, below, of_rows, places, repeated, texts
 
 

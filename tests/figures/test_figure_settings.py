@@ -14,7 +14,7 @@ import specimens
 
 import analysis
 from analysis.check_report import _png, draw_finding
-from analysis.figures.compositions import anatomy_figure, png_bytes, scree_figure
+from analysis.figures.atlas_figures import anatomy_figure, png_bytes, scree_figure
 from analysis.figures.figure_files import figure_bytes
 from analysis.figures.settings import own_settings
 from atlas.data.subject import Finding, Severity

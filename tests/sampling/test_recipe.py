@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import specimens
 
-from analysis.morphometry.named import named_values
+from analysis.morphometry.measuring import named_values
 from atlas.build import build_atlas
 from atlas.data.dataset import Dataset
 from atlas.exchange.marker_files import write_markers

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 
 from analysis.tables.page import all_tables_page, table_page
-from analysis.tables.paper import Paper
+from analysis.tables.typeset import Paper
 
 
 def make_paper(name: str) -> Paper:
