@@ -158,7 +158,7 @@ def draw_for_parent() -> None:
     os.dup2(2, 1)
     given: Queue[bytes] = Queue()
     end_when(lambda: _receive(given))
-    import analysis.figures.compositions  # noqa: F401  loaded while the parent reads
+    import analysis.figures.atlas_figures  # noqa: F401  loaded while the parent reads
 
     # None of it will go: the collector need not look at it again for each figure.
     gc.freeze()

@@ -15,7 +15,7 @@ from scipy import special, stats
 
 from analysis.figures.build_figures import draw_figures, shown, write_pictures
 from analysis.morphometry import MEASURES, unit
-from analysis.morphometry.surveyed import GROUNDS
+from analysis.morphometry.definitions import GROUNDS
 from analysis.products import COLUMNS, describe_columns, source_lines, write_table_folder
 from analysis.tables.model_tables import mean_table, mode_table
 from atlas.large.building import LargeBuild

@@ -16,7 +16,7 @@ from pathlib import Path
 from machine import machine
 from summaries import spread, tell
 
-from analysis.morphometry import measures_by_name
+from analysis.morphometry import named_values
 from atlas.build import build_atlas
 from atlas.data.builtin.builtin_cohort import write_surrogate_cohort
 from atlas.data.dataset import read_dataset
@@ -53,7 +53,7 @@ def main() -> None:
             Recipe(n=many, seed=seed, check=check).plan(atlas).draw()
 
         def cohort(seed: int, *, workers: int) -> None:
-            made = CohortOptions(measure=measures_by_name, workers=workers)
+            made = CohortOptions(measure=named_values, workers=workers)
             write_cohort(model, Recipe(n=n, seed=seed), work / f"c{workers}-{seed}", made)
 
         result = {

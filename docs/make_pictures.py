@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from analysis.figures.compositions import png_bytes, population_figure
+from analysis.figures.atlas_figures import png_bytes, population_figure
 from atlas.build import build_demo
 
 IMAGES = Path(__file__).parent / "images"

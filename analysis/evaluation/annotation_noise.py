@@ -19,6 +19,25 @@ from atlas.procrustes.alignment import Alignment, align_onto
 # Points of a contour that jitter along it leave it where it is: what contours show is half of the
 # variance of their points.
 OF_POINTS = 2**0.5
+# What the columns of each table say.
+COLUMNS = {
+    "noise_structures.csv": {
+        "structure": "dura, cord or roots",
+        "noise_mm, noise_min_mm, noise_max_mm": "jitter of contours and traces from slice to "
+        "slice, SD per in-plane axis: over subjects, least and most, mm",
+        "landmark_mm": "what remains in a landmark, all directions, mm",
+        "noise_variance_mm2": "of all its landmarks, mm²",
+        "n": "subjects",
+    },
+    "noise_modes.csv": {
+        "mode, variance_mm2": "from 1; n - 1, mm²",
+        "noise_variance_mm2": "of its scores, were everybody annotated again, mm²",
+        "reliability": "1 - noise / variance",
+        "floor_mm2, above_floor": "variance of the first mode, were there nothing but jitter, mm²; "
+        "exceeded",
+        "n, seed": "subjects; seed",
+    },
+}
 
 
 def noise_floor(

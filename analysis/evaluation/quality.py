@@ -35,15 +35,42 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from analysis.evaluation.folds import leave_one_out
 from atlas.components.principal import ShapeModelError
 from atlas.model.fitting import fit_shape_model
+from atlas.model.leave_one_out import leave_one_out
 from atlas.model.shape_model import ShapeModel
 from atlas.procrustes.alignment import Alignment
 
 DEFINITIONS = ("atlas", "shapeworks", "sva", "scalismo")
 # Samples held in memory at a time.
 BATCH = 50
+# What the columns of each table say.
+COLUMNS = {
+    "compactness.csv": {
+        "modes": "the first so many",
+        "variance_mm2": "of the last of them, mm²",
+        "cumulative_mm2, cumulative_mm2_se": "of all of them, and its standard error (normal data)",
+        "cumulative, cumulative_se": "share of the total variance, and its standard error",
+        "n": "subjects",
+    },
+    "generalisation.csv": {
+        "definition": "atlas: aligned anew without the subject; shapeworks, sva, scalismo: as "
+        "those programs compute it (scalismo: nearest vertex, from the description to the subject)",
+        "realigned": "whether the others were aligned anew in each fold",
+        "modes": "the first so many; 0 is the mean",
+        "n": "subjects held out",
+        "mean_mm, mean_mm_se": "mean distance over landmarks, mean over subjects and its standard "
+        "error, mm",
+        "rms_mm, rms_mm_se": "root mean square distance over landmarks, the same, mm",
+    },
+    "specificity.csv": {
+        "definition": "as above; shapeworks depends on the unit, here mm",
+        "modes": "drawn with the first so many",
+        "n_samples, n, seed": "shapes drawn; training shapes; seed",
+        "mean_mm, mean_mm_se": "mean distance over landmarks to the nearest training shape, and "
+        "its standard error over draws, mm",
+    },
+}
 
 
 def compactness(model: ShapeModel) -> pd.DataFrame:
@@ -98,7 +125,7 @@ def generalisation(
     Parameters
     ----------
     alignment : Alignment
-        Of the group; see :func:`analysis.evaluation.folds.leave_one_out`.
+        Of the group; see :func:`atlas.model.leave_one_out.leave_one_out`.
     modes : int, optional
         Up to how many; S - 2, all there are without one subject, by default.
     definition : {"atlas", "shapeworks", "sva", "scalismo"}
@@ -164,10 +191,10 @@ def generalisation_errors(
         )
     means, squares = [], []
     for fold in leave_one_out(alignment, realign=realign):
-        model = fit_shape_model(fold.others, bridged=bridged)
-        there = np.isfinite(fold.points).all(axis=1)
-        found = reconstructions(model, fold.points, top)[:, there]
-        distances = _distances(definition, found, fold.points[there])
+        model = fit_shape_model(fold.group, bridged=bridged)
+        there = np.isfinite(fold.truth).all(axis=1)
+        found = reconstructions(model, fold.truth, top)[:, there]
+        distances = _distances(definition, found, fold.truth[there])
         means.append(distances.mean(axis=1))
         squares.append((distances**2).mean(axis=1))
     if len(means) < 2:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from analysis.columns import Columns, as_frame, below, of_rows, repeated, texts
-from analysis.variability.normal_intervals import CONFIDENCE, chi2_quantile, sd_interval
+from analysis.variability.normal_intervals import CONFIDENCE, sd_interval, total_variance_interval
 from analysis.variability.spread import landmark_spread
 from atlas.data.dataset import Dataset
 from atlas.data.subject import ROOT_KEYS
@@ -23,13 +23,47 @@ from atlas.model.field_of_view import (
 from atlas.model.shape_model import ShapeModel
 from atlas.procrustes.alignment import Alignment, AlignmentError, align
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 APEX = "dura-apex"
 ANCHORS = (APEX, "conus", "centroid", "root/L1")
 EXPLAINED = 0.95
 ALL_PREDICTORS = "all"
+# What the columns of each table say.
+COLUMNS = {
+    "anchor_roots": {
+        "origin, anchor": "where depth along dura and cord is counted from; point held fixed",
+        "landmark": "begin of the root, or ganglion",
+        "level, side": "root",
+        "n": "subjects",
+        "sd_z_mm, sd_z_low_mm, sd_z_high_mm": "SD (n - 1) of the aligned position along the mean "
+        f"sac and its {CONFIDENCE:.0%} chi-square interval, mm",
+        "sd_mm, sd_low_mm, sd_high_mm": "SD of the aligned position in all three directions "
+        f"together and its {CONFIDENCE:.0%} interval (Satterthwaite), mm",
+    },
+    "anchor_summary": {
+        "origin, anchor": "where depth along dura and cord is counted from; point held fixed",
+        "n": "subjects",
+        "n_landmarks": "that every subject has; the numbers are over them",
+        "total_variance_mm2, total_variance_low_mm2, total_variance_high_mm2": "of the whole shape "
+        f"(n - 1) and its {CONFIDENCE:.0%} interval (Satterthwaite), mm²; compare within an origin",
+        "sd_per_landmark_mm": "square root of the total variance per landmark, mm",
+        "share_mode1": "of the total variance",
+        "modes_for_95": "number of modes that hold 95 % of it",
+        "remark": "why there are no numbers",
+    },
+    "field_of_view": {
+        "mode": "from 1",
+        "share": "of the total variance",
+        "predictor": "extent of the dura; conus-to-bottom; apex-to-conus (place of the conus, "
+        "which is anatomy, and of the image's top, which is not); slice-spacing; all together",
+        "r2": "share of the mode's scores that follows it; empty: the same in all subjects",
+        "r2_adjusted": "for the number of predictors: 0 where r2 is what chance gives",
+        "p": "permutation p of r2, of this row alone",
+        "p_family": "permutation p over the modes that hold 99 % of the variance together",
+        "n": "subjects",
+        "finding": "where they explain most of the mode; warning: and can have moved the "
+        "landmarks; note: but cannot have",
+    },
+}
 
 
 def anchor_sensitivity(
@@ -62,21 +96,12 @@ def anchor_sensitivity(
 
     Notes
     -----
-    Intervals take subjects as independent normal draws.  A sum of variances has Satterthwaite's
-    degrees of freedom, ``(n - 1) (Σλ)² / Σλ²`` with its principal variances λ (1946,
-    doi:10.2307/3002019).  Total variances from different origins are of different landmarks along
-    dura and cord.
+    Intervals take subjects as independent normal draws; those of sums of variances are as
+    :func:`~analysis.variability.normal_intervals.total_variance_interval` gives them.  Total
+    variances from different origins are of different landmarks along dura and cord.
     """
-    summary, roots = anchor_columns(dataset, alignment, anchors=anchors)
-    return as_frame(summary), as_frame(roots)
-
-
-def anchor_columns(
-    dataset: Dataset, alignment: Alignment, *, anchors: Sequence[str] = ANCHORS
-) -> tuple[Columns, Columns]:
-    """The columns of both tables of :func:`anchor_sensitivity`."""
     summaries: list[dict[str, Any]] = []
-    roots: list[Columns] = []
+    roots: list[pd.DataFrame] = []
     for origin, landmarks in _both_origins(dataset, alignment).items():
         for anchor in dict.fromkeys((*anchors, alignment.anchor)):
             if anchor == APEX and origin != APEX:
@@ -89,10 +114,8 @@ def anchor_columns(
                 summaries.append({**label, "n": len(landmarks.subject_ids), "remark": str(error)})
                 continue
             summaries.append(label | summarise_alignment(moved))
-            spread = _root_columns(moved)
-            labels = {name: repeated(text, len(spread["n"])) for name, text in label.items()}
-            roots.append(labels | spread)
-    return of_rows(summaries), below(roots)
+            roots.append(pd.DataFrame(label, index=[0]).merge(root_spread(moved), how="cross"))
+    return pd.DataFrame(summaries), pd.concat(roots, ignore_index=True)
 
 
 def summarise_alignment(alignment: Alignment) -> dict[str, Any]:
@@ -117,13 +140,13 @@ def summarise_alignment(alignment: Alignment) -> dict[str, Any]:
     # The Gram matrix of the subjects has the variances of the modes; the modes are not needed.
     variance = np.linalg.eigvalsh(deviations @ deviations.T)[:0:-1].clip(min=0) / (n - 1)
     total = float(variance.sum())
-    low, high = variance_interval(variance, n)
+    low, high = total_variance_interval(variance.sum(), (variance**2).sum(), np.array(n))
     return {
         "n": n,
         "n_landmarks": int(whole.sum()),
         "total_variance_mm2": total,
-        "total_variance_low_mm2": low,
-        "total_variance_high_mm2": high,
+        "total_variance_low_mm2": float(low),
+        "total_variance_high_mm2": float(high),
         "sd_per_landmark_mm": float(np.sqrt(total / whole.sum())),
         "share_mode1": float(variance[0] / total),
         "modes_for_95": modes_for_share(variance, EXPLAINED),
@@ -155,10 +178,6 @@ def root_spread(alignment: Alignment) -> pd.DataFrame:
     DataFrame
         The ``roots`` of :func:`anchor_sensitivity`, without origin and anchor.
     """
-    return as_frame(_root_columns(alignment))
-
-
-def _root_columns(alignment: Alignment) -> Columns:
     scheme = alignment.landmarks.scheme
     present = {b.name for b in scheme.blocks}
     spans = {key: scheme.span(block_name(key)) for key in ROOT_KEYS if block_name(key) in present}
@@ -167,48 +186,16 @@ def _root_columns(alignment: Alignment) -> Columns:
     along = spread.sd_axes[:, 2]
     z_low, z_high = sd_interval(spread.n, along)
     low, high = spread.sd_interval()
-    levels, sides = zip(*spans, strict=True) if spans else ((), ())
-    return {
-        "landmark": np.repeat(texts(("begin", "ganglion")), len(spans)),
-        "level": texts(levels * 2),
-        "side": texts(sides * 2),
-        "n": spread.n,
-        "sd_z_mm": along,
-        "sd_z_low_mm": z_low,
-        "sd_z_high_mm": z_high,
-        "sd_mm": spread.sd,
-        "sd_low_mm": low,
-        "sd_high_mm": high,
-    }
-
-
-def variance_interval(variance: np.ndarray, n: int) -> tuple[float, float]:
-    """The 95 % interval of a sum of principal variances of n normal draws.
-
-    Parameters
-    ----------
-    variance : (K,) float
-        With n - 1.
-    n : int
-
-    Returns
-    -------
-    low, high : float
-        ``ν Σλ / χ²(ν)`` at the upper and lower quantile, ``ν = (n - 1) (Σλ)² / Σλ²``.
-
-    Examples
-    --------
-    >>> low, high = variance_interval(np.array([100.0]), 14)
-    >>> round(low**0.5, 2), round(high**0.5, 2)
-    (7.25, 16.11)
-    """
-    total = float(variance.sum())
-    if total <= 0:
-        return total, total
-    freedom = (n - 1) * total**2 / float((variance**2).sum())
-    tail = (1 - CONFIDENCE) / 2
-    low, high = (freedom * total / chi2_quantile(q, freedom) for q in (1 - tail, tail))
-    return float(low), float(high)
+    keys = [(landmark, *key) for landmark in ("begin", "ganglion") for key in spans]
+    return pd.DataFrame(keys, columns=["landmark", "level", "side"]).assign(
+        n=spread.n,
+        sd_z_mm=along,
+        sd_z_low_mm=z_low,
+        sd_z_high_mm=z_high,
+        sd_mm=spread.sd,
+        sd_low_mm=low,
+        sd_high_mm=high,
+    )
 
 
 def field_of_view_table(
@@ -235,13 +222,6 @@ def field_of_view_table(
         or empty) as :func:`atlas.model.field_of_view.field_of_view_findings` says it.  Empty
         numbers: the predictor is the same in all subjects, or there are too few of them.
     """
-    return as_frame(field_of_view_columns(dataset, alignment, model, seed=seed))
-
-
-def field_of_view_columns(
-    dataset: Dataset, alignment: Alignment, model: ShapeModel, *, seed: int = 0
-) -> Columns:
-    """The columns of :func:`field_of_view_table`."""
     seen = field_of_view_dependence(dataset, alignment, model, seed=seed)
     findings = field_of_view_findings(dataset, alignment, model, seed=seed)
     said = {f.place: f.severity.name.lower() for f in findings}
@@ -255,17 +235,18 @@ def field_of_view_columns(
     }
     names = [*PREDICTORS, ALL_PREDICTORS]
     modes = np.repeat(np.arange(1, model.n_modes + 1), len(names))
-    predictors = texts(names * model.n_modes)
+    table = pd.DataFrame(
+        {
+            "mode": modes,
+            "share": model.explained[modes - 1],
+            "predictor": names * model.n_modes,
+            **{name: values.ravel() for name, values in columns.items()},
+            "n": n,
+        }
+    )
     # A finding is about the mode, and stands in the row of all predictors together.
-    verdict = texts(said.get(f"mode {k}", "") for k in modes)
-    return {
-        "mode": modes,
-        "share": model.explained[modes - 1],
-        "predictor": predictors,
-        **{name: values.ravel() for name, values in columns.items()},
-        "n": np.full(len(modes), n),
-        "finding": np.where(predictors == ALL_PREDICTORS, verdict, ""),
-    }
+    verdict = pd.Series([said.get(f"mode {k}", "") for k in modes], dtype=object)
+    return table.assign(finding=verdict.where(table["predictor"] == ALL_PREDICTORS, ""))
 
 
 def _both_origins(dataset: Dataset, alignment: Alignment) -> dict[str, LandmarkSet]:

@@ -9,15 +9,35 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
-from analysis.evaluation.folds import choose
-from analysis.variability.segment_tables import CONFIDENCE
+from analysis.variability.normal_intervals import CONFIDENCE
 from atlas.components.principal import RELATIVE_TOLERANCE, principal_components
 from atlas.curves.transforms import best_rotation, cross_covariance
 from atlas.errors import AtlasError
+from atlas.model.leave_one_out import choose
 from atlas.procrustes.alignment import Alignment
 
 METHODS = ("bootstrap", "jackknife")
 
+# What the columns of each table say.
+COLUMNS = {
+    "eigenvalues.csv": {
+        "mode": "from 1",
+        "variance_mm2, share": "n - 1, mm²; of the total",
+        "…_low, …_high": "95 % bootstrap interval over subjects, percentiles; empty where more "
+        "than 2.5 % of the draws do not have so many modes",
+        "…_bca_low, …_bca_high": "bias-corrected and accelerated",
+        "n, n_bootstrap, seed, realigned": "subjects; draws; whether each was aligned anew",
+    },
+    "mode_stability.csv": {
+        "mode": "from 1",
+        "cosine, cosine_low": "median and 5 % quantile of |cos| with the matched mode",
+        "same_rank": "share of groups that match it to the mode of its own rank",
+        "angle_deg, angle_high_deg": "median and 95 % quantile of the largest principal angle "
+        "between the spaces of this and all modes before it",
+        "method, realigned, n_groups, n, seed": "bootstrap or jackknife; aligned anew; groups; "
+        "subjects",
+    },
+}
 # Subjects picked to (variance (k,), cosines (K, k) of the group's modes with those of the picked).
 Refit = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from analysis.evaluation.folds import leave_one_out
 from analysis.evaluation.quality import reconstructions
 from atlas.mesh.surfaces.layout import mesh_layout
 from atlas.mesh.surfaces.named_surfaces import Mesh, Surfaces, surfaces
 from atlas.model.fitting import fit_shape_model
+from atlas.model.leave_one_out import leave_one_out
 from atlas.procrustes.alignment import Alignment
 
 # Triangles whose centres are nearest to a point; the nearest triangle is among them unless
@@ -20,6 +20,17 @@ from atlas.procrustes.alignment import Alignment
 CANDIDATES = 8
 # Edges of the surfaces that are compared: those of the whole group in a few seconds.
 EDGE_MM = 2.0
+# What the columns of each table say.
+COLUMNS = {
+    "generalisation_surface.csv": {
+        "realigned, modes, n": "as above",
+        "to_subject_mm": "mean distance from the described surface to the subject's, same "
+        "structure, by area, mm",
+        "to_model_mm": "and back",
+        "symmetric_mm": "mean of both",
+        "…_se": "standard error over subjects, mm",
+    },
+}
 
 
 def surface_distance(from_surfaces: Surfaces, to_surfaces: Surfaces) -> float:
@@ -85,10 +96,10 @@ def surface_generalisation(
     scheme = alignment.landmarks.scheme
     layout = mesh_layout(scheme.anatomy(alignment.mean), edge_mm=EDGE_MM)
     for fold in leave_one_out(alignment, realign=realign):
-        if not np.isfinite(fold.points).all():
+        if not np.isfinite(fold.truth).all():
             continue
-        found = reconstructions(fit_shape_model(fold.others), fold.points, max(chosen))
-        subject = surfaces(scheme.anatomy(fold.points), layout=layout)
+        found = reconstructions(fit_shape_model(fold.group), fold.truth, max(chosen))
+        subject = surfaces(scheme.anatomy(fold.truth), layout=layout)
         for k in chosen:
             described = surfaces(scheme.anatomy(found[k]), layout=layout)
             there, back = (

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.evaluation import annotation_noise, quality, stability, surface_distance
 from analysis.evaluation.annotation_noise import noise_floor
 from analysis.evaluation.mode_count import broken_stick, parallel_analysis
 from analysis.evaluation.quality import DEFINITIONS, compactness, generalisation, specificity
@@ -24,38 +25,8 @@ SAMPLES = {"atlas": 200, "shapeworks": 100, "sva": 100, "scalismo": 40}
 NULL_DRAWS = 100
 
 COLUMNS = {
-    "compactness.csv": {
-        "modes": "the first so many",
-        "variance_mm2": "of the last of them, mm²",
-        "cumulative_mm2, cumulative_mm2_se": "of all of them, and its standard error (normal data)",
-        "cumulative, cumulative_se": "share of the total variance, and its standard error",
-        "n": "subjects",
-    },
-    "generalisation.csv": {
-        "definition": "atlas: aligned anew without the subject; shapeworks, sva, scalismo: as "
-        "those programs compute it (scalismo: nearest vertex, from the description to the subject)",
-        "realigned": "whether the others were aligned anew in each fold",
-        "modes": "the first so many; 0 is the mean",
-        "n": "subjects held out",
-        "mean_mm, mean_mm_se": "mean distance over landmarks, mean over subjects and its standard "
-        "error, mm",
-        "rms_mm, rms_mm_se": "root mean square distance over landmarks, the same, mm",
-    },
-    "generalisation_surface.csv": {
-        "realigned, modes, n": "as above",
-        "to_subject_mm": "mean distance from the described surface to the subject's, same "
-        "structure, by area, mm",
-        "to_model_mm": "and back",
-        "symmetric_mm": "mean of both",
-        "…_se": "standard error over subjects, mm",
-    },
-    "specificity.csv": {
-        "definition": "as above; shapeworks depends on the unit, here mm",
-        "modes": "drawn with the first so many",
-        "n_samples, n, seed": "shapes drawn; training shapes; seed",
-        "mean_mm, mean_mm_se": "mean distance over landmarks to the nearest training shape, and "
-        "its standard error over draws, mm",
-    },
+    **quality.COLUMNS,
+    **surface_distance.COLUMNS,
     "mode_count.csv": {
         "mode, share": "from 1; of the variance of all modes",
         "broken_stick, broken_stick_retained": "share of a stick broken at random; exceeded",
@@ -66,39 +37,8 @@ COLUMNS = {
         "varies by itself",
         "n_null, seed": "draws of the null",
     },
-    "eigenvalues.csv": {
-        "mode": "from 1",
-        "variance_mm2, share": "n - 1, mm²; of the total",
-        "…_low, …_high": "95 % bootstrap interval over subjects, percentiles; empty where more "
-        "than 2.5 % of the draws do not have so many modes",
-        "…_bca_low, …_bca_high": "bias-corrected and accelerated",
-        "n, n_bootstrap, seed, realigned": "subjects; draws; whether each was aligned anew",
-    },
-    "mode_stability.csv": {
-        "mode": "from 1",
-        "cosine, cosine_low": "median and 5 % quantile of |cos| with the matched mode",
-        "same_rank": "share of groups that match it to the mode of its own rank",
-        "angle_deg, angle_high_deg": "median and 95 % quantile of the largest principal angle "
-        "between the spaces of this and all modes before it",
-        "method, realigned, n_groups, n, seed": "bootstrap or jackknife; aligned anew; groups; "
-        "subjects",
-    },
-    "noise_structures.csv": {
-        "structure": "dura, cord or roots",
-        "noise_mm, noise_min_mm, noise_max_mm": "jitter of contours and traces from slice to "
-        "slice, SD per in-plane axis: over subjects, least and most, mm",
-        "landmark_mm": "what remains in a landmark, all directions, mm",
-        "noise_variance_mm2": "of all its landmarks, mm²",
-        "n": "subjects",
-    },
-    "noise_modes.csv": {
-        "mode, variance_mm2": "from 1; n - 1, mm²",
-        "noise_variance_mm2": "of its scores, were everybody annotated again, mm²",
-        "reliability": "1 - noise / variance",
-        "floor_mm2, above_floor": "variance of the first mode, were there nothing but jitter, mm²; "
-        "exceeded",
-        "n, seed": "subjects; seed",
-    },
+    **stability.COLUMNS,
+    **annotation_noise.COLUMNS,
 }
 
 

@@ -75,7 +75,7 @@ def draw_figures(what: Shown) -> Iterator[tuple[str, bytes]]:
     content : bytes
         The same in any process.
     """
-    from analysis.figures.compositions import png_bytes
+    from analysis.figures.atlas_figures import png_bytes
 
     for name, figure in _figures(what):
         yield name, png_bytes(figure)
@@ -89,7 +89,7 @@ def write_pictures(pictures: Iterable[tuple[str, bytes]], out: Path) -> list[Pat
 
 
 def _figures(what: Shown) -> Iterator[tuple[str, Figure]]:
-    from analysis.figures.compositions import (
+    from analysis.figures.atlas_figures import (
         HOW_TO_READ,
         anatomy_figure,
         caption,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures.shapes import MINUS, TEXT_PT
+from analysis.figures.anatomy_axes import MINUS, TEXT_PT
 
 # An interval from fewer subjects is so wide that it hides all the others.
 FEW = 5

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 from scipy import stats
 
-from analysis.figures.shapes import HORIZONTAL, LEVEL_COLOURS, View
+from analysis.figures.anatomy_axes import HORIZONTAL, LEVEL_COLOURS, View
 
 SHARE = 0.95
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures.shapes import LEVEL_COLOURS, TEXT_PT
+from analysis.figures.anatomy_axes import LEVEL_COLOURS, TEXT_PT
 from analysis.tables.rounding import probability, with_interval
 
 # Widths of the axes: where the columns of text stand.

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.compositions import new_figure, written
+from analysis.figures.anatomy_axes import TEXT_PT
+from analysis.figures.atlas_figures import new_figure, written
 from analysis.figures.figure_files import figure_bytes
 from analysis.figures.overlay_panels import (
     MARGIN_MM,
@@ -19,7 +20,6 @@ from analysis.figures.overlay_panels import (
     slice_panels,
 )
 from analysis.figures.settings import own_settings
-from analysis.figures.shapes import TEXT_PT
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.data.images import Image, ImageError, find_image, open_image
 from atlas.data.subject import LEVELS, Subject

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 
-from analysis.figures.shapes import MINUS, PLUS, TEXT_PT
+from analysis.figures.anatomy_axes import MINUS, PLUS, TEXT_PT
 from atlas.model.shape_model import ShapeModel
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.figures.shapes import LEVEL_COLOURS, TEXT_PT
+from analysis.figures.anatomy_axes import LEVEL_COLOURS, TEXT_PT
 from atlas.data.subject import LEVELS
 
 OFFSETS = {"left": -0.2, "right": 0.2, "both": 0.0}

@@ -7,51 +7,34 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.inference.multiplicity import ADJUSTED
 from analysis.inference.procrustes_anova import ShapeTerm, gram, procrustes_anova
 from atlas.procrustes.alignment import Alignment
+from atlas.procrustes.similarity import centroid_size
 
 SIZE = "log centroid size"
 RESPONSES = ("form", "shape")
+# What the columns of `shape_covariates` say.
+COLUMNS = {
+    "response": "form: as aligned, size kept; shape: scaled to the mean centroid size",
+    "model, ss_type, term": "sequential: after the terms before it; marginal: after all others",
+    "unit, n": "1 (a share); subjects",
+    "estimate, low, high": "R² observed, and the 95 % interval of the population's (noncentral "
+    "F); the observed is biased upward and may lie above the interval",
+    "r2_detectable": "the population R² found at 5 % with a probability of 80 % with this n",
+    "f, df1, df2, z": "Procrustes F; its logarithm in SDs over permutations",
+    "p, n_permutations, exact": "residual randomisation, the observed order included; whether "
+    "all orders were taken",
+    "p_holm, p_bh": ADJUSTED + "the terms of a response in models of the same ss_type",
+    "ss_mm2, ss_residual_mm2, ss_total_mm2": "sums of squares over subjects and coordinates",
+    "dimension": "effective number of coordinates of the residuals",
+    "note": "why nothing was tested, and who was left out",
+}
 FIELDS = [
-    "ss_type",
-    "term",
-    "unit",
-    "n",
-    "estimate",
-    "low",
-    "high",
-    "r2_detectable",
-    "f",
-    "df1",
-    "df2",
-    "z",
-    "p",
-    "n_permutations",
-    "exact",
-    "ss_mm2",
-    "ss_residual_mm2",
-    "ss_total_mm2",
-    "dimension",
+    *("ss_type", "term", "unit", "n", "estimate", "low", "high", "r2_detectable"),
+    *("f", "df1", "df2", "z", "p", "n_permutations", "exact"),
+    *("ss_mm2", "ss_residual_mm2", "ss_total_mm2", "dimension"),
 ]
-
-
-def centroid_sizes(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Centroid size of each shape, mm.
-
-    Parameters
-    ----------
-    points : (S, L, 3) float
-        mm, nothing missing.
-    weights : (L,) float
-
-    Returns
-    -------
-    (S,) float
-        ``sqrt(sum_j w_j |x_j - c|²)`` about the weighted centroid c.
-    """
-    centre = np.einsum("l,slc->sc", weights / weights.sum(), points)
-    away = points - centre[:, None]
-    return np.sqrt(np.einsum("l,slc,slc->s", weights, away, away))
 
 
 def responses(alignment: Alignment) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -70,7 +53,7 @@ def responses(alignment: Alignment) -> tuple[dict[str, np.ndarray], np.ndarray]:
         mm, before that scaling.
     """
     points = np.asarray(alignment.completed)
-    sizes = centroid_sizes(points, alignment.weights)
+    sizes = centroid_size(points, np.broadcast_to(alignment.weights, points.shape[:2]))
     scaled = points * (sizes.mean() / sizes)[:, None, None]
     return {"form": points, "shape": scaled}, sizes
 
@@ -203,25 +186,7 @@ def _model_rows(
 
 
 def _fields(term: ShapeTerm) -> dict[str, object]:
-    return {
-        "term": term.term,
-        "estimate": term.r2,
-        "low": term.r2_low,
-        "high": term.r2_high,
-        "df1": term.df,
-        "df2": term.df_residual,
-    } | {
-        name: getattr(term, name)
-        for name in (
-            "r2_detectable",
-            "f",
-            "z",
-            "p",
-            "n_permutations",
-            "exact",
-            "ss_mm2",
-            "ss_residual_mm2",
-            "ss_total_mm2",
-            "dimension",
-        )
-    }
+    names = {"estimate": "r2", "low": "r2_low", "high": "r2_high", "df1": "df"}
+    names |= {"df2": "df_residual"}
+    same = set(FIELDS) - {"ss_type", "unit", "n"} - set(names)
+    return {name: getattr(term, names.get(name, name)) for name in {*same, *names}}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from scipy import stats
 
-if TYPE_CHECKING:
-    import pandas as pd
+# How descriptions of columns begin that hold them.
+ADJUSTED = "p adjusted after Holm and after Benjamini & Hochberg within "
 
 
 def adjusted(p: np.ndarray, method: str) -> np.ndarray:
@@ -36,7 +37,7 @@ def adjusted(p: np.ndarray, method: str) -> np.ndarray:
     there = ~np.isnan(p)
     if there.any():
         # Not statsmodels' multipletests: it collects garbage at every call, 0.1 s a family.
-        out[there] = {"holm": _holm, "bh": _benjamini_hochberg}[method](p[there])
+        out[there] = {"holm": _holm, "bh": stats.false_discovery_control}[method](p[there])
     return out
 
 
@@ -81,10 +82,3 @@ def _holm(p: np.ndarray) -> np.ndarray:
     out = np.empty(len(p))
     out[order] = np.minimum(stepped, 1)
     return out
-
-
-def _benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    # A build adjusts by Holm alone, and scipy.stats takes a third of a second to load.
-    from scipy import stats
-
-    return stats.false_discovery_control(p)

@@ -9,8 +9,11 @@ from math import factorial
 
 import numpy as np
 
-from analysis.inference.effects import noncentrality_interval
-from analysis.inference.power import detectable_r2, effective_dimension
+from analysis.inference.effects import (
+    detectable_r2,
+    effective_dimension,
+    noncentrality_interval,
+)
 
 PERMUTATIONS = 9999
 CHUNK = 500_000

@@ -9,13 +9,26 @@ import pandas as pd
 from scipy import stats
 
 from analysis.inference.effects import standardised_mean
-from analysis.inference.multiplicity import with_adjusted
+from analysis.inference.multiplicity import ADJUSTED, with_adjusted
 from analysis.inference.roots import root_values
 from analysis.morphometry import unit
-from analysis.variability.segment_tables import mean_interval, sd_interval
+from analysis.variability.normal_intervals import mean_interval, sd_interval
 
 EXACT_PAIRS = 14
 FLIPS = 9999
+# What the columns of `side_differences` say.
+COLUMNS = {
+    "measure, level, unit, n": "what; pairs of sides",
+    "estimate, low, high": "mean of left minus right, the right mirrored; Student's 95 %",
+    "dz, dz_low, dz_high": "the mean in SDs of the differences; noncentral t, 95 %",
+    "fluctuating_sd, …_low, …_high": "SD of the differences about their mean, annotation error "
+    "included; chi-square, 95 %",
+    "t, p": "Student's t test with n - 1 degrees of freedom",
+    "p_holm, p_bh": ADJUSTED + "the levels of a measure",
+    "p_holm_all, p_bh_all": ADJUSTED + "the whole table",
+    "p_flip, p_flip_…": "the same by flipping signs, exact up to 14 pairs",
+    "note": "why nothing was tested",
+}
 
 
 def side_differences(measures: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:

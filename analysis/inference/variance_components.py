@@ -8,12 +8,23 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.inference.roots import root_values
-from analysis.inference.strata import complete_cube
+from analysis.inference.multiplicity import ADJUSTED
+from analysis.inference.roots import complete_cube, root_values
 from analysis.morphometry import unit
 
 DRAWS = 20_000
 TAIL = 0.025
+# What the columns of `variance_components` say.
+COLUMNS = {
+    "measure, component": "subject, level, side, residual: SDs; icc_…: left and right",
+    "level": "of the ICC; all: the mean over levels",
+    "unit, n": "of estimate, low, high; subjects with every level and side",
+    "estimate, low, high": "with its 95 % interval (components: generalised; ICC: McGraw & Wong)",
+    "share": "of the sum of the components",
+    "f, df1, df2, p": "of the component against the residual",
+    "p_holm, p_bh": ADJUSTED + "a component over measures",
+    "note": "what was left out",
+}
 
 
 @dataclass(frozen=True, slots=True)

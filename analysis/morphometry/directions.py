@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.morphometry.courses import Courses
-from analysis.morphometry.intradural import Intradural
+from analysis.morphometry.courses import Courses, Intradural
 from analysis.morphometry.slices import Stack
 from atlas.data.subject import ROOT_KEYS
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from analysis.columns import Columns, as_frame
 from analysis.morphometry.axes import axes_of
-from analysis.morphometry.courses import Courses
-from analysis.morphometry.definitions import COLUMNS, Per
+from analysis.morphometry.courses import Courses, Intradural, length_measures
+from analysis.morphometry.definitions import COLUMNS, GROUNDS, MEASURES, Per, RestsOn, grounds_of
 from analysis.morphometry.directions import (
     OUTWARD,
     TAKE_OFF_MM,
@@ -24,17 +23,11 @@ from analysis.morphometry.directions import (
     take_off_measures,
 )
 from analysis.morphometry.extents import extent_measures
-from analysis.morphometry.intradural import Intradural
-from analysis.morphometry.lengths import length_measures
-from analysis.morphometry.registry import MEASURES
 from analysis.morphometry.sections import lateral_csf, section_measures
 from analysis.morphometry.slices import Stack, slice_axes
 from analysis.morphometry.walls import depth_inside, wall_measures
 from atlas.data.subject import LEVELS, ROOT_KEYS
 from atlas.landmarks.scheme import Anatomy
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def measure(anatomy: Anatomy) -> pd.DataFrame:
@@ -51,65 +44,63 @@ def measure(anatomy: Anatomy) -> pd.DataFrame:
         One row a level, side and measure: ``level, side, measure, value, rests_on``.  Measures of a
         level have the side ``both``, those of the subject the level ``all`` as well.  What cannot
         be measured has the value NaN.  ``rests_on`` is ``measured``, ``bridged`` (something it is
-        computed from stands in a gap between trace and ganglion) or ``missing`` (the value is NaN);
-        ``generated`` throughout for shapes without status, such as a mean or a sample.
+        computed from stands in a gap between trace and ganglion), ``missing`` (the value is NaN) or
+        ``generated`` (the shape has no status, such as a mean or a sample).
 
     Raises
     ------
     ValueError
         Fewer than two whole dura rings.
     """
-    values, rests = _values_and_grounds(anatomy)
-    columns = dict(zip(list(COLUMNS)[:3], _row_names(), strict=True))
-    return as_frame({**columns, "value": values, "rests_on": rests})
-
-
-def measure_values(anatomy: Anatomy) -> np.ndarray:
-    """The values of :func:`measure` alone, (rows,) in the order of :func:`row_names`."""
-    return _measured(anatomy)[0]
-
-
-def measures_by_name(anatomy: Anatomy) -> dict[tuple[str, str, str], float]:
-    """Level, side and measure to the value of :func:`measure`: what sampling asks for."""
-    return dict(zip(row_names(), measure_values(anatomy).tolist(), strict=True))
-
-
-def row_names() -> list[tuple[str, str, str]]:
-    """Level, side and measure of each row of :func:`measure`; the same for every anatomy."""
-    return list(zip(*_row_names(), strict=True))
+    names, values, grounds = values_and_grounds(anatomy)
+    table = pd.DataFrame(names, columns=list(COLUMNS)[:3])
+    return table.assign(value=values, rests_on=np.array(GROUNDS)[grounds])
 
 
 def measure_group(anatomies: Mapping[str, Anatomy]) -> pd.DataFrame:
     """The tables of :func:`measure` of a group, one below the other, after a ``subject`` column."""
-    return as_frame(measured_columns(anatomies))
-
-
-def measured_columns(anatomies: Mapping[str, Anatomy]) -> Columns:
-    """The columns of :func:`measure_group`."""
     if not anatomies:
         raise ValueError("anatomies: expected at least one, got none")
-    values, rests = zip(*(_values_and_grounds(a) for a in anatomies.values()), strict=True)
-    columns = {
-        column: np.tile(names, len(anatomies))
-        for column, names in zip(list(COLUMNS)[:3], _row_names(), strict=True)
-    }
-    return {
-        "subject": np.repeat(np.array(list(anatomies), dtype=object), len(values[0])),
-        **columns,
-        "value": np.concatenate(values),
-        "rests_on": np.concatenate(rests),
-    }
+    tables = pd.concat({name: measure(a) for name, a in anatomies.items()}, names=["subject"])
+    return tables.reset_index("subject").reset_index(drop=True)
 
 
-def _values_and_grounds(anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:
-    """Values (rows,) of every measure, and what each rests on."""
+def named_values(anatomy: Anatomy) -> dict[tuple[str, str, str], float]:
+    """Level, side and measure to the value of :func:`measure`; the same keys for every anatomy."""
+    return dict(zip(row_names(), _measured(anatomy)[0].tolist(), strict=True))
+
+
+def values_and_grounds(
+    anatomy: Anatomy,
+) -> tuple[tuple[tuple[str, str, str], ...], np.ndarray, np.ndarray]:
+    """Every measure of one anatomy as arrays: what large builds collect.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+        mm, in any frame.
+
+    Returns
+    -------
+    names : tuple of (level, side, measure)
+        The same for every anatomy.
+    values : (R,) float
+        In the unit that ends a measure's name; NaN where it cannot be measured.
+    grounds : (R,) uint8
+        Codes of :class:`~analysis.morphometry.definitions.RestsOn`.
+    """
     values, bridged = _measured(anatomy)
-    rests = np.where(bridged, "bridged", "measured").astype(object)
-    if anatomy.status:
-        rests[np.isnan(values)] = "missing"
-    else:
-        rests[:] = "generated"
-    return values, rests
+    kinds = np.where(bridged, RestsOn.BRIDGED, RestsOn.MEASURED)
+    grounds = grounds_of(values, kinds if anatomy.status else RestsOn.GENERATED)
+    return row_names(), values, grounds.astype(np.uint8)
+
+
+@lru_cache
+def row_names() -> tuple[tuple[str, str, str], ...]:
+    """Level, side and measure of each row of :func:`measure`; the same for every anatomy."""
+    rows = [(*key, name) for key in ROOT_KEYS for name in _names("root")]
+    rows += [(level, "both", name) for level in LEVELS for name in _names("level")]
+    return *rows, *(("all", "both", name) for name in _names("subject"))
 
 
 def _measured(anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:
@@ -204,12 +195,3 @@ def _bridged(courses: Courses, exits: np.ndarray) -> np.ndarray:
 @lru_cache
 def _names(per: Per) -> tuple[str, ...]:
     return tuple(name for name, m in MEASURES.items() if m.per == per)
-
-
-@lru_cache
-def _row_names() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rows = [(*key, name) for key in ROOT_KEYS for name in _names("root")]
-    rows += [(level, "both", name) for level in LEVELS for name in _names("level")]
-    rows += [("all", "both", name) for name in _names("subject")]
-    level, side, name = (np.array(column, dtype=object) for column in zip(*rows, strict=True))
-    return level, side, name

@@ -3,10 +3,40 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
-from analysis.morphometry.slices import Stack
+from analysis.morphometry.axes import anatomy_axes
+from analysis.morphometry.slices import Stack, slice_axes
 from atlas.curves.contour_stack import ring_areas_centroids
 from atlas.curves.polygons import line_crossings
+from atlas.landmarks.scheme import Anatomy
+
+SECTION_COLUMNS = {
+    "depth_mm": "below the plane of the first dura ring, down the normal of the slices",
+    "measure": "as in MEASURES, of the slice",
+    "value": "in the unit the measure's name ends in; NaN where there is no slice",
+}
+
+
+def section_profile(anatomy: Anatomy, depths_mm: np.ndarray) -> pd.DataFrame:
+    """Section measures at depths below the plane of the first dura ring.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+    depths_mm : (n,) float
+
+    Returns
+    -------
+    DataFrame
+        Tidy, columns of ``SECTION_COLUMNS``; what the measures say stands in ``MEASURES``.
+    """
+    plane = slice_axes(anatomy, anatomy_axes(anatomy)[:, 0])
+    dura, cord = Stack.of(anatomy.dura, plane), Stack.of(anatomy.cord, plane)
+    depths = np.asarray(depths_mm, dtype=float)
+    values = section_measures(dura, cord, depths + dura.depths[0])
+    wide = pd.DataFrame({"depth_mm": depths} | values)
+    return wide.melt("depth_mm", var_name="measure", value_name="value")
 
 
 def section_measures(dura: Stack, cord: Stack, down: np.ndarray) -> dict[str, np.ndarray]:

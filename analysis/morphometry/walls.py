@@ -6,8 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from analysis.morphometry.courses import Courses
-from analysis.morphometry.intradural import Intradural
+from analysis.morphometry.courses import Courses, Intradural
 from analysis.morphometry.slices import EDGE_MM, Stack
 
 # Stretch before the exit on which a root does nothing but come to the wall.

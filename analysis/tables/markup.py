@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from markupsafe import Markup
 
-from analysis.tables.paper import Paper
 from analysis.tables.rounding import EN_DASH, MINUS_SIGN
+from analysis.tables.typeset import Paper
 from atlas.text.display import AS_TEXT
 from atlas.text.plain_text import escape_markdown, html_text, one_line
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from analysis.figures.figure_files import write_figure
-from analysis.figures.sheets import (
+from analysis.figures.group_figures import (
     effects_figure,
     ellipsoid_figure,
     profile_figure,
@@ -15,9 +15,9 @@ from analysis.figures.sheets import (
     sides_figure,
 )
 from analysis.morphometry import MEASURES
-from analysis.tables.collection import Collection
+from analysis.tables.all_tables import Collection
+from analysis.tables.inputs import Source
 from analysis.tables.section_profiles import APEX, CONUS
-from analysis.tables.sources import Source
 
 SECTIONS = {
     "sac_area_mm2": "sac area (mm²)",

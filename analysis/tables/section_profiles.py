@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.morphometry import measure_values, row_names, section_profile, unit
-from analysis.variability.segment_tables import CONFIDENCE, mean_interval
+from analysis.morphometry import named_values, section_profile, unit
+from analysis.variability.normal_intervals import CONFIDENCE, mean_interval
 from atlas.landmarks.scheme import Anatomy
 
 STEP_MM = 4.0
@@ -85,8 +85,7 @@ def summarise_profiles(profiles: pd.DataFrame) -> pd.DataFrame:
 
 def _conus_depth(anatomy: Anatomy) -> float:
     """Depth (mm) of the conus below the first dura ring, along the sac's slices."""
-    place = [name for _, _, name in row_names()].index("apex_to_conus_mm")
-    return float(measure_values(anatomy)[place])
+    return named_values(anatomy)["all", "both", "apex_to_conus_mm"]
 
 
 def _grid(anatomy: Anatomy, origin: float) -> np.ndarray:

@@ -1,178 +1,205 @@
-"""One table in any of five formats: tidy for machines, typeset for papers."""
+"""A tidy table as one for a paper: values with their intervals in one cell, units in headings."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from analysis.pages.page import fill_page
-from analysis.tables.markup import as_html, as_markdown, latex_document
-from analysis.tables.paper import Paper, paper_table
-from analysis.tables.tidy import IMAGED, tidy_csv
-from atlas.errors import AtlasError
-from atlas.output.files import new_file, write_file
-from atlas.text.plain_text import escape_markdown
+from analysis.tables.rounding import (
+    NOTHING,
+    decimals_of,
+    plain,
+    probability,
+    rounded,
+    span,
+    with_interval,
+)
 
-# Format to the end of its files.
-FORMATS = {
-    "csv": ".csv",
-    "parquet": ".parquet",
-    "markdown": ".md",
-    "latex": ".tex",
-    "html": ".html",
+INTERVAL = "95 % CI"
+UNITS = {
+    "mm": "mm",
+    "mm2": "mm²",
+    "mm3": "mm³",
+    "1/mm": "1/mm",
+    "ml": "ml",
+    "deg": "°",
+    "sd": "SD",
+    "1": "",
 }
-TYPESET = ("markdown", "latex", "html")
-INSTALL = "pip install 'lumbosacral-atlas[parquet]'"
+# Columns that hold counts, whatever they are counts of.
+COUNTS = ("n", "mode")
+FREEDOM = ("df1", "df2")
 
 
-class TableError(AtlasError):
-    """A table that cannot be written as asked; the text says what to do."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Paper:
+    """A table ready to typeset: plain text in every cell.
 
-
-def check_formats(formats: Iterable[str]) -> tuple[str, ...]:
-    """The formats, each once, in the order of ``FORMATS``.
+    Parameters
+    ----------
+    name : str
+        For anchors and files: letters, digits, ``_`` and ``-``.
+    caption : str
+        n, anchor, what intervals are.
+    cells : DataFrame of str
+        One row a row; column names are the headings.
+    notice : str
+        What generated data say of themselves; empty for imaged people.
 
     Raises
     ------
-    TableError
-        One that is not known, none at all, or Parquet without pyarrow.
+    ValueError
+        A cell that is not text, or two equal headings.
+    """
+
+    name: str
+    caption: str
+    cells: pd.DataFrame
+    notice: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.cells.columns.is_unique:
+            raise ValueError(f"{self.name}: expected different headings, got {list(self.cells)}")
+        wrong = {type(v).__name__ for v in self.cells.to_numpy().ravel()} - {"str"}
+        if wrong:
+            raise ValueError(f"{self.name}: expected cells of str, got {sorted(wrong)}")
+
+    @property
+    def said(self) -> str:
+        """Caption and notice."""
+        return f"{self.caption} Cohort: {self.notice}." if self.notice else self.caption
+
+
+def unit_text(unit: str) -> str:
+    """A unit as printed: ``mm2`` is ``mm²``."""
+    return UNITS.get(unit, unit)
+
+
+def interval_columns(columns: list[str]) -> dict[str, tuple[str, str]]:
+    """Columns that have an interval beside them, to its two columns.
+
+    ``x`` with ``x_low`` and ``x_high``; ``x_mm`` with ``x_low_mm`` and ``x_high_mm``; ``estimate``
+    with ``low`` and ``high``.
 
     Examples
     --------
-    >>> check_formats(["html", "csv", "csv"])
-    ('csv', 'html')
+    >>> interval_columns(["sd_mm", "sd_low_mm", "sd_high_mm", "n"])
+    {'sd_mm': ('sd_low_mm', 'sd_high_mm')}
     """
-    asked = [f.strip() for f in formats]
-    unknown = sorted(set(asked) - set(FORMATS))
-    if unknown or not asked:
-        got = ", ".join(repr(f) for f in unknown) or "none"
-        raise TableError(f"format: expected some of {', '.join(FORMATS)}, got {got}")
-    if "parquet" in asked:
-        _parquet()
-    return tuple(f for f in FORMATS if f in asked)
+    found: dict[str, tuple[str, str]] = {}
+    for name in columns:
+        stem, _, unit = name.rpartition("_")
+        pairs = [(f"{name}_low", f"{name}_high")]
+        if unit in UNITS and stem:
+            pairs.append((f"{stem}_low_{unit}", f"{stem}_high_{unit}"))
+        if name == "estimate":
+            pairs.append(("low", "high"))
+        for pair in pairs:
+            if set(pair) <= set(columns):
+                found[name] = pair
+    return found
 
 
-def write_table(
+def joined(table: pd.DataFrame, value: str, low: str, high: str) -> list[str]:
+    """Cells of a value with its interval."""
+    rows = table[[value, low, high]].astype(float).to_numpy()
+    return [with_interval(*map(float, row)) for row in rows]
+
+
+def spans(table: pd.DataFrame, low: str, high: str, *, like: tuple[str, str]) -> list[str]:
+    """Cells of a range, with the decimals that the interval in the columns ``like`` justifies."""
+    half = (table[like[1]].astype(float) - table[like[0]].astype(float)) / 2
+    return [
+        span(float(a), float(b), decimals_of(h) if np.isfinite(h) and h > 0 else 1)
+        for a, b, h in zip(table[low], table[high], half, strict=True)
+    ]
+
+
+def paper_table(
     table: pd.DataFrame,
-    path: Path,
-    *,
-    formats: Iterable[str] = ("csv",),
+    name: str,
     caption: str,
-    columns: Mapping[str, str],
+    *,
+    headings: Mapping[str, str] | None = None,
     notice: str = "",
-    papers: Sequence[Paper] | None = None,
-) -> list[Path]:
-    """Write a table in some formats.
+) -> Paper:
+    """Any tidy table as a paper prints it.
 
     Parameters
     ----------
     table : DataFrame
-        Tidy; units in the names of its columns.
-    path : Path
-        Without suffix; each format adds its own.
-    formats : iterable of str
-        Of ``csv`` (every column, six significant digits), ``parquet`` (every column, in full; the
-        caption, columns and notice in its metadata), ``markdown``, ``latex`` (compiles by itself)
-        and ``html`` (one page without references).
-    caption : str
-        n, anchor, what the intervals are.
-    columns : mapping of column (or several, with commas) to str
-        What each says; stands below the Markdown table and in the Parquet file.
+    name, caption : str
+    headings : mapping of column to str, optional
+        Which columns, in this order, and what stands above them; all by default, by their names.
     notice : str
-        What generated data say of themselves.  Tidy files end with a column ``cohort``: the notice,
-        or ``imaged``.
-    papers : sequence of Paper, optional
-        What typeset formats show; by default the whole table, values joined with their intervals.
-        Empty: the table is for machines, and typeset formats are left out.
 
     Returns
     -------
-    list of Path
-        The files.
-
-    Raises
-    ------
-    TableError
-        As :func:`check_formats`.
-    ValueError
-        A column that is not described.
+    Paper
+        A value and its interval are one column; the unit stands in the heading.
     """
-    chosen = check_formats(formats)
-    if lost := undescribed(table.columns, columns):
-        raise ValueError(f"{path.name}: expected every column described, got {lost} without")
-    if papers is None:
-        papers = [paper_table(table, path.name, caption, notice=notice)]
-    tidy = table.assign(cohort=notice or IMAGED)
-    written = []
-    for name in chosen:
-        if name in TYPESET and not papers:
+    pairs = interval_columns(list(table.columns))
+    ends = {end for pair in pairs.values() for end in pair}
+    chosen = headings or {c: heading(c) for c in table.columns if c not in ends}
+    cells = {}
+    for column, text in chosen.items():
+        if column not in table:
             continue
-        place = path.with_name(path.name + FORMATS[name])
-        if name == "csv":
-            write_file(place, tidy_csv(tidy))
-        elif name == "parquet":
-            facts = {"caption": caption, "columns": json.dumps(dict(columns)), "notice": notice}
-            _write_parquet(tidy, place, facts)
+        if column in pairs:
+            cells[f"{text} ({INTERVAL})"] = joined(table, column, *pairs[column])
         else:
-            write_file(place, _typeset(name, papers, columns))
-        written.append(place)
-    return written
+            cells[text] = _texts(table[column]) if column != "unit" else _units(table[column])
+    return Paper(name, caption, pd.DataFrame(cells, index=range(len(table)), dtype=object), notice)
 
 
-def undescribed(names: Iterable[str], columns: Mapping[str, str]) -> list[str]:
-    """Columns that a mapping of columns to texts does not describe.
-
-    Parameters
-    ----------
-    names : iterable of str
-    columns : mapping of str to str
-        A key names one column or several with commas; ``…`` stands for the first of the key where
-        it begins a name, and for any ending where it ends one.
+def heading(column: str) -> str:
+    """A column's name as a heading, its unit in brackets.
 
     Examples
     --------
-    >>> undescribed(["sd", "sd_low", "p_x", "q"], {"sd, …_low": "SD", "p_…": "p"})
-    ['q']
+    >>> heading("variance_mm2"), heading("n_measured"), heading("p_holm")
+    ('variance (mm²)', 'n measured', 'p holm')
     """
-    known, beginnings = set(), []
-    for key in columns:
-        first, *others = key.split(", ")
-        known.add(first)
-        known |= {name.replace("…", first) for name in others if not name.endswith("…")}
-        beginnings += [name[:-1] for name in (first, *others) if name.endswith("…")]
-    lost = [n for n in names if n not in known and not n.startswith(tuple(beginnings))]
-    return sorted(lost)
+    stem, _, unit = column.rpartition("_")
+    if stem and unit in UNITS:
+        return f"{stem.replace('_', ' ')} ({unit_text(unit)})"
+    return column.replace("_", " ")
 
 
-def _typeset(name: str, papers: Sequence[Paper], columns: Mapping[str, str]) -> str:
-    if name == "latex":
-        return latex_document(list(papers))
-    if name == "html":
-        title = papers[0].name.replace("_", " ")
-        groups = {"": list(map(as_html, papers))}
-        return fill_page("tables.html", title=title, groups=groups, lines=(), notice="")
-    said = [f"- {escape_markdown(c)}: {escape_markdown(text)}" for c, text in columns.items()]
-    tables = "\n".join(map(as_markdown, papers))
-    return tables + "\nColumns of the tidy table:\n\n" + "\n".join(said) + "\n"
+def _texts(column: pd.Series) -> list[str]:
+    name = str(column.name)
+    show: Callable[[Any], str] = _text
+    if name.partition("_")[0] == "p" and pd.api.types.is_numeric_dtype(column):
+        show = probability
+    elif name in COUNTS or name.startswith("n_") or name.endswith("_n"):
+        show = _count
+    elif name in FREEDOM:
+        show = _freedom
+    return [show(value) for value in column]
 
 
-def _write_parquet(table: pd.DataFrame, path: Path, facts: Mapping[str, str]) -> None:
-    arrow, parquet = _parquet()
-    content = arrow.Table.from_pandas(table, preserve_index=False)
-    content = content.replace_schema_metadata({**(content.schema.metadata or {}), **facts})
-    with new_file(path) as place:
-        parquet.write_table(content, place)
+def _freedom(value: float) -> str:
+    return rounded(value, 0 if float(value).is_integer() else 1)
 
 
-def _parquet() -> tuple:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise TableError(
-            f"format: expected pyarrow for parquet, which is not there; {INSTALL}"
-        ) from None
-    return pyarrow, pyarrow.parquet
+def _units(column: pd.Series) -> list[str]:
+    return [unit_text(str(unit)) or "1" for unit in column]
+
+
+def _text(value: object) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return NOTHING
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, np.integer)):
+        return rounded(int(value), 0)
+    return plain(float(value)) if isinstance(value, (float, np.floating)) else str(value)
+
+
+def _count(value: object) -> str:
+    number = float(value)  # type: ignore[arg-type]
+    return rounded(number, 0)

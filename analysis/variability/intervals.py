@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from analysis.variability.normal_intervals import CONFIDENCE
 
@@ -63,8 +62,10 @@ def bootstrap_weights(n: int, *, replicates: int = REPLICATES, seed: int = 0) ->
     return weights
 
 
-def bca_interval(values: Floats, weights: Floats, *, statistic: Statistic) -> tuple[Floats, Floats]:
-    """The bias-corrected and accelerated bootstrap interval of a mean or SD.
+def studentised_intervals(
+    values: Floats, weights: Floats, *, statistics: Sequence[Statistic] = STATISTICS
+) -> dict[Statistic, tuple[Floats, Floats]]:
+    r"""The bootstrap-t intervals of a mean and of an SD on the log scale, calibrated.
 
     Parameters
     ----------
@@ -72,56 +73,12 @@ def bca_interval(values: Floats, weights: Floats, *, statistic: Statistic) -> tu
         One measure a row, complete.
     weights : (replicates, n) float
         As :func:`bootstrap_weights`.
-    statistic : {"mean", "sd"}
+    statistics : sequence of {"mean", "sd"}
 
     Returns
     -------
-    low, high : (m,) float
-        NaN below six subjects, or where a measure does not vary.
-
-    Notes
-    -----
-    Efron 1987, doi:10.1080/01621459.1987.10478410; acceleration from the jackknife.  In small
-    groups it covers less than it says, see :func:`studentised_interval`.
-    """
-    m, n = values.shape
-    if n < LEAST_SUBJECTS:
-        return np.full(m, np.nan), np.full(m, np.nan)
-    standard, centre, scale = _standardised(values)
-    index = {"mean": 0, "sd": 1}[statistic]
-    left_out = (1 - np.eye(n)) / (n - 1)
-    estimate = _moments(standard, np.full((1, n), 1 / n), n)[index]
-    jackknife = _moments(standard, left_out, n - 1)[index]
-    replicates = np.sort(_moments(standard, weights, n)[index], axis=1)
-    off = jackknife.mean(axis=1, keepdims=True) - jackknife
-    acceleration = (off**3).sum(axis=1) / (6 * (off**2).sum(axis=1) ** 1.5)
-    share = (replicates < estimate).mean(axis=1) + (replicates == estimate).mean(axis=1) / 2
-    bias = special.ndtri(np.clip(share, 1e-6, 1 - 1e-6))
-    limits = []
-    for z in special.ndtri([0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2]):
-        shifted = bias + (bias + z) / (1 - acceleration * (bias + z))
-        limits.append(_row_quantiles(replicates, special.ndtr(shifted)))
-    shift = centre if statistic == "mean" else 0.0
-    return shift + scale * limits[0], shift + scale * limits[1]
-
-
-def studentised_interval(
-    values: Floats, weights: Floats, *, statistic: Statistic
-) -> tuple[Floats, Floats]:
-    r"""The bootstrap-t interval of a mean, or of an SD on the log scale, calibrated.
-
-    Parameters
-    ----------
-    values : (m, n) float
-        One measure a row, complete.
-    weights : (replicates, n) float
-        As :func:`bootstrap_weights`.
-    statistic : {"mean", "sd"}
-
-    Returns
-    -------
-    low, high : (m,) float
-        NaN below six subjects, or where a measure does not vary.
+    dict of statistic to (low, high)
+        (m,) float each; NaN below six subjects, or where a measure does not vary.
 
     Notes
     -----
@@ -157,27 +114,6 @@ def studentised_interval(
     Both cover as they say for normal data.  For skewed data the interval of the SD covers less,
     though more than the others; the price is a higher upper limit where a group has an outlier.
     """
-    return studentised_intervals(values, weights, statistics=(statistic,))[statistic]
-
-
-def studentised_intervals(
-    values: Floats, weights: Floats, *, statistics: Sequence[Statistic] = STATISTICS
-) -> dict[Statistic, tuple[Floats, Floats]]:
-    """:func:`studentised_interval` of several statistics, from the same resamples at once.
-
-    Parameters
-    ----------
-    values : (m, n) float
-        One measure a row, complete.
-    weights : (replicates, n) float
-        As :func:`bootstrap_weights`.
-    statistics : sequence of {"mean", "sd"}
-
-    Returns
-    -------
-    dict of statistic to (low, high)
-        (m,) float each.
-    """
     m, n = values.shape
     limits = {name: (np.full(m, np.nan), np.full(m, np.nan)) for name in statistics}
     if n < LEAST_SUBJECTS:
@@ -189,7 +125,7 @@ def studentised_intervals(
         for name, (low, high) in limits.items():
             error, pivots = _pivots(standard, moments, name)
             below, above = normal_shares(n, statistic=name)
-            upper, lower = -error * _common_quantiles(pivots, (below, above))
+            upper, lower = -error * np.quantile(pivots, (below, above), axis=1, method="weibull")
             if name == "sd":
                 low[rows], high[rows] = (
                     scale * np.exp(lower),
@@ -291,24 +227,3 @@ def _error(sd: Floats, fourth: Floats, n: int, statistic: Statistic) -> Floats:
     square = np.maximum(sd, 1e-6) ** 2
     kurtosis = fourth / (square * square)
     return np.sqrt(np.maximum(kurtosis - (n - 3) / (n - 1), 0.0) / n) / 2
-
-
-def _row_quantiles(ordered: Floats, shares: Floats) -> Floats:
-    """The quantile of each sorted row at that row's own share, ``(B + 1) q`` rule."""
-    below, above, part = _neighbours(shares, ordered.shape[1])
-    rows = np.arange(len(ordered))
-    return ordered[rows, below] * (1 - part) + ordered[rows, above] * part
-
-
-def _common_quantiles(values: Floats, shares: Sequence[float]) -> Floats:
-    """Quantiles (shares, m) of all rows, which need no order, by the same rule."""
-    below, above, part = _neighbours(np.array(shares), values.shape[1])
-    ordered = np.partition(values, np.unique([below, above]), axis=1)
-    return (ordered[:, below] * (1 - part) + ordered[:, above] * part).T
-
-
-def _neighbours(shares: Floats, count: int) -> tuple[NDArray[np.int_], NDArray[np.int_], Floats]:
-    """Places of the values next to each share of ``count``, and how far it is between them."""
-    place = np.clip(np.nan_to_num(shares, nan=0.5) * (count + 1) - 1, 0, count - 1)
-    below = np.floor(place).astype(int)
-    return below, np.minimum(below + 1, count - 1), place - below

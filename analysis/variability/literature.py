@@ -12,6 +12,8 @@ from scipy import stats
 from analysis.morphometry import unit
 from analysis.variability.normal_intervals import CONFIDENCE
 from analysis.variability.segment_rows import KEYS, whole_rows
+from atlas.data.builtin.builtin_profiles import published_cohort
+from atlas.data.subject import LEVELS
 
 Floats = NDArray[np.float64]
 NUMBERS = ["mean", "sd", "low", "high", "n"]
@@ -46,6 +48,8 @@ COLUMNS = {
     **{name: PUBLISHED_COLUMNS[name] for name in ("source, doi", "definition", "note")},
 }
 NAMES = [name for group in COLUMNS for name in group.split(", ")]
+DEPTH_KEYS = ["anchor", "landmark", "level"]
+PUBLISHED_SOURCE = "markers of the 14 adults of Liu et al. 2024, 10.6084/m9.figshare.26403442.v1"
 
 
 def load_literature() -> pd.DataFrame:
@@ -126,3 +130,52 @@ def _outside(table: pd.DataFrame) -> pd.Series:
     group = table["published_n"].fillna(np.inf) > 1
     known = table["mean_low"].notna() & least.notna() & most.notna() & group
     return apart.astype("boolean").where(known)
+
+
+def published_begin_sd() -> pd.DataFrame:
+    """SD of the depth at which each root's trace begins in the 14 published subjects, by anchor.
+
+    Returns
+    -------
+    DataFrame
+        ``anchor`` (``dura-apex``, ``conus``, ``disc-L1-L2``), ``landmark`` (``begin``), ``level``,
+        ``published_sd_mm`` (n - 1), ``published_source``.  The disc shows what a bony anchor gives:
+        the markers hold none.
+    """
+    cohort = published_cohort()
+    begin = np.array([s.begin_depth_mm for s in cohort])
+    anchors = {
+        "dura-apex": [0.0] * len(cohort),
+        "conus": [(s.n_cord - 1) * s.spacing_mm for s in cohort],
+        "disc-L1-L2": [s.disc_depth_mm[0] for s in cohort],
+    }
+    rows = [
+        (anchor, "begin", level, sd)
+        for anchor, depth in anchors.items()
+        for level, sd in zip(LEVELS, (begin.T - depth).std(axis=1, ddof=1), strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=[*DEPTH_KEYS, "published_sd_mm"])
+    return table.assign(published_source=PUBLISHED_SOURCE)
+
+
+def beside_published(depths: pd.DataFrame) -> pd.DataFrame:
+    """A table of :func:`~analysis.variability.segment_tables.summarise_anchors` and published SDs.
+
+    Parameters
+    ----------
+    depths : DataFrame
+        ``anchor, landmark, level, n, sd_mm, …``.
+
+    Returns
+    -------
+    DataFrame
+        With ``published_sd_mm, published_source``; anchors only the publication has come last, with
+        n = 0 and no SD of their own.
+    """
+    published = published_begin_sd()
+    table = depths.merge(published, on=DEPTH_KEYS, how="outer")
+    anchors = dict.fromkeys([*depths["anchor"], *published["anchor"]])
+    order = {name: i for i, name in enumerate((*anchors, "begin", "ganglion", *LEVELS))}
+    table = table.sort_values(DEPTH_KEYS, key=lambda names: names.map(order), ignore_index=True)
+    source = table["published_source"].fillna("")
+    return table.assign(n=table["n"].fillna(0).astype(int), published_source=source)

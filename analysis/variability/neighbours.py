@@ -10,15 +10,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.morphometry import unit
+from analysis.morphometry.definitions import RestsOn
 from analysis.variability.normal_intervals import CONFIDENCE
-from analysis.variability.segment_rows import (
-    BRIDGED,
-    GENERATED,
-    SIDES,
-    SegmentRows,
-    segment_rows,
-    whole_rows,
-)
+from analysis.variability.segment_rows import SIDES, SegmentRows, segment_rows, whole_rows
 from atlas.data.subject import LEVELS
 
 Floats = NDArray[np.float64]
@@ -78,8 +72,10 @@ def _pair_rows(rows: SegmentRows, level: str, following: str) -> pd.DataFrame:
     a, b = pairs["row"].to_numpy(int), pairs["row_next"].to_numpy(int)
     seen = ~np.isnan(rows.values[a] + rows.values[b])
     kinds = {
-        f"n_{name}": (seen & ((rows.grounds[a] == code) | (rows.grounds[b] == code))).sum(axis=1)
-        for name, code in {"bridged": BRIDGED, "generated": GENERATED}.items()
+        f"n_{kind.name.lower()}": (
+            seen & ((rows.grounds[a] == kind) | (rows.grounds[b] == kind))
+        ).sum(axis=1)
+        for kind in (RestsOn.BRIDGED, RestsOn.GENERATED)
     }
     numbers = _paired(rows.values[a], rows.values[b], seen)
     keys = {"measure": pairs["measure"], "side": pairs["side"], "level": level}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from analysis.columns import Columns, as_frame, repeated, texts
-from analysis.morphometry import MEASURES, measure_group, unit
+from analysis.morphometry import MEASURES, unit
+from analysis.morphometry.definitions import RestsOn
 from analysis.variability.intervals import (
     LEAST_SUBJECTS,
     bootstrap_weights,
@@ -21,41 +21,12 @@ from analysis.variability.normal_intervals import (
     sd_interval,
     tolerance_factor,
 )
-from analysis.variability.segment_rows import (
-    BRIDGED,
-    GENERATED,
-    MEASURED,
-    MISSING,
-    SegmentRows,
-    segment_rows,
-    unfolded,
-)
+from analysis.variability.segment_rows import SegmentRows, segment_rows
 from atlas.data.subject import LEVELS
-from atlas.landmarks.scheme import Anatomy
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = [
-    "CONFIDENCE",
-    "anchor_table",
-    "depth_columns",
-    "mean_interval",
-    "sd_interval",
-    "segment_columns",
-    "segment_table",
-    "summarise_anchors",
-    "summarise_segments",
-]
 
 # Without a zero of its own, as of positions and angles, a spread relative to the mean says nothing.
 RATIO_MEASURES = frozenset(name for name, m in MEASURES.items() if m.ratio)
-COUNTS = {
-    "n_measured": MEASURED,
-    "n_bridged": BRIDGED,
-    "n_missing": MISSING,
-    "n_generated": GENERATED,
-}
+COUNTS = {f"n_{kind.name.lower()}": kind for kind in RestsOn}
 NUMBERS = [
     *("mean", "mean_low", "mean_high", "mean_t_low", "mean_t_high"),
     *("sd", "sd_low", "sd_high", "sd_chi2_low", "sd_chi2_high"),
@@ -65,30 +36,48 @@ NUMBERS = [
     *("tolerance_low", "tolerance_high"),
 ]
 SEGMENT_COLUMNS = ["level", "side", "measure", "basis", "unit", "interval", "n", *COUNTS, *NUMBERS]
-# Anchor and landmark to the measure that holds the landmark's depth from the anchor.
-DEPTH_MEASURES = {
-    ("dura-apex", "begin"): "begin_below_apex_mm",
-    ("conus", "begin"): "begin_above_conus_mm",
-    ("dura-apex", "ganglion"): "ganglion_below_apex_mm",
-    ("conus", "ganglion"): "ganglion_below_conus_mm",
+# What the columns of `summarise_segments` say, and of `summarise_anchors` with the published.
+COLUMNS = {
+    "segment_variability": {
+        "level, side, measure": "what was measured; definitions below; side pooled: the mean of "
+        "the sides within each subject, the right one mirrored where the measure is signed",
+        "basis": "all values (generated where all are); where a row has several kinds, measured, "
+        "bridged and generated ones apart below; a pooled value is bridged if either side is",
+        "unit": "of all but the counts and cv",
+        "interval": "how mean_low … sd_high were found: bootstrap-t, or normal as in the columns "
+        "beside them",
+        "n": "subjects with a value",
+        "n_measured, n_bridged, n_missing, n_generated": "what the values rest on",
+        "mean, mean_low, mean_high": f"mean and its {CONFIDENCE:.0%} interval",
+        "mean_t_low, mean_t_high": f"its {CONFIDENCE:.0%} t-interval, of normal data",
+        "sd, sd_low, sd_high": f"SD (n - 1) and its {CONFIDENCE:.0%} interval",
+        "sd_chi2_low, sd_chi2_high": f"its {CONFIDENCE:.0%} chi-square interval, of normal data",
+        "cv": "sd over mean, where the measure has a zero of its own",
+        "median, q25, q75, min, max": "median, quartiles and extremes observed",
+        "range_low, range_low_low, range_low_high": "mean - 1.96 sd, below which 2.5 % of a "
+        f"normal population lie, and its {CONFIDENCE:.0%} interval",
+        "range_high, range_high_low, range_high_high": "the same above",
+        "tolerance_low, tolerance_high": "hold 95 % of a normal population with 95 % confidence",
+    },
+    "anchor_sensitivity": {
+        "anchor": "where depth is counted from; the dura apex is the top of the image, not "
+        "anatomy; the disc is only published",
+        "landmark": "begin of the root, or ganglion",
+        "level": "sides averaged within the subject",
+        "n": "subjects",
+        "sd_mm, sd_low_mm, sd_high_mm": f"SD (n - 1) over subjects and its {CONFIDENCE:.0%} "
+        "chi-square interval, mm",
+        "published_sd_mm, published_source": "sd_mm of the published subjects, from whom the "
+        "built-in cohort is made",
+    },
 }
-
-
-def segment_table(anatomies: Mapping[str, Anatomy], *, seed: int = 0) -> pd.DataFrame:
-    """Each measure of each level and side over a group.
-
-    Parameters
-    ----------
-    anatomies : mapping of subject id to Anatomy
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        As :func:`summarise_segments`.
-    """
-    return summarise_segments(measure_group(anatomies), seed=seed)
+# Measures that hold the depth of a landmark from an anchor.
+DEPTH_MEASURES = {
+    "begin_below_apex_mm": ("dura-apex", "begin"),
+    "begin_above_conus_mm": ("conus", "begin"),
+    "ganglion_below_apex_mm": ("dura-apex", "ganglion"),
+    "ganglion_below_conus_mm": ("conus", "ganglion"),
+}
 
 
 def summarise_segments(measures: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
@@ -128,27 +117,22 @@ def summarise_segments(measures: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame
     chi-square) below six subjects and where nothing varies.  Ranges and tolerance are those of
     normal data.
     """
-    return as_frame(segment_columns(measures, seed=seed))
-
-
-def segment_columns(measures: pd.DataFrame | Columns, *, seed: int = 0) -> Columns:
-    """The columns of :func:`summarise_segments`, from those of ``measure_group``."""
     rows = segment_rows(measures)
-    table = {**rows.keys, "unit": texts(map(unit, rows.keys["measure"]))}
-    table |= {name: (rows.grounds == code).sum(axis=1) for name, code in COUNTS.items()}
-    table |= _described(rows, seed)
-    ratio = np.array([name in RATIO_MEASURES for name in table["measure"]], dtype=bool)
-    table["cv"] = np.full(len(ratio), np.nan)
-    np.divide(table["sd"], table["mean"], out=table["cv"], where=ratio & (table["mean"] != 0))
-    return {name: table[name] for name in SEGMENT_COLUMNS}
+    counts = {name: (rows.grounds == kind).sum(axis=1) for name, kind in COUNTS.items()}
+    table = rows.keys.assign(
+        unit=rows.keys["measure"].map(unit), **counts, **_described(rows, seed)
+    )
+    told = table["measure"].isin(RATIO_MEASURES) & (table["mean"] != 0)
+    table["cv"] = (table["sd"] / table["mean"]).where(told)
+    return table[SEGMENT_COLUMNS]
 
 
-def _described(rows: SegmentRows, seed: int) -> Columns:
+def _described(rows: SegmentRows, seed: int) -> dict[str, np.ndarray]:
     """The numbers of each row; rows with as many subjects are taken together."""
     n = (~np.isnan(rows.values)).sum(axis=1)
     filled = np.sort(rows.values, axis=1)
-    table: Columns = {name: np.full(len(n), np.nan) for name in NUMBERS}
-    table |= {"n": n, "interval": repeated("", len(n))}
+    table = {name: np.full(len(n), np.nan) for name in NUMBERS}
+    table |= {"n": n, "interval": np.full(len(n), "", dtype=object)}
     for size in np.unique(n[n > 0]):
         chosen = n == size
         for name, numbers in _numbers(filled[chosen, :size], seed).items():
@@ -195,21 +179,6 @@ def _intervals(values: np.ndarray, mean: np.ndarray, sd: np.ndarray, seed: int) 
     return {**normal, **chosen, "interval": np.where(varied, "bootstrap-t", "normal")}
 
 
-def anchor_table(anatomies: Mapping[str, Anatomy]) -> pd.DataFrame:
-    """How far the spread of each level's depth depends on the anchor.
-
-    Parameters
-    ----------
-    anatomies : mapping of subject id to Anatomy
-
-    Returns
-    -------
-    DataFrame
-        As :func:`summarise_anchors`.
-    """
-    return summarise_anchors(measure_group(anatomies))
-
-
 def summarise_anchors(measures: pd.DataFrame) -> pd.DataFrame:
     """SD of the depth of root begins and ganglia by where the subjects are anchored.
 
@@ -230,35 +199,15 @@ def summarise_anchors(measures: pd.DataFrame) -> pd.DataFrame:
     The dura apex is the top of the image, not anatomy: a spread that shrinks from the apex to the
     conus came from the field of view.
     """
-    return as_frame(depth_columns(measures))
-
-
-def depth_columns(measures: pd.DataFrame | Columns) -> Columns:
-    """The columns of :func:`summarise_anchors`, from those of ``measure_group``."""
-    rows = unfolded(measures)
-    places = [(*place, level) for place in DEPTH_MEASURES for level in LEVELS]
-    depths = np.stack(
-        [
-            _mean_of_sides(rows, DEPTH_MEASURES[anchor, landmark], level)
-            for anchor, landmark, level in places
-        ]
+    depths = measures[measures["measure"].isin(DEPTH_MEASURES)]
+    keys = ["measure", "level"]
+    sides = depths.groupby([*keys, "subject"], observed=True)["value"].mean()
+    spread = sides.groupby(level=keys, observed=True).agg(n="count", sd_mm="std")
+    spread = spread.reindex(pd.MultiIndex.from_product([DEPTH_MEASURES, LEVELS], names=keys))
+    table = pd.DataFrame(
+        [(*place, level) for place in DEPTH_MEASURES.values() for level in LEVELS],
+        columns=["anchor", "landmark", "level"],
     )
-    seen = ~np.isnan(depths)
-    n = seen.sum(axis=1)
-    mean = np.where(seen, depths, 0.0).sum(axis=1) / np.maximum(n, 1)
-    squares = np.where(seen, (depths - mean[:, None]) ** 2, 0.0).sum(axis=1)
-    sd = np.sqrt(squares / np.where(n > 1, n - 1, np.nan))
+    n, sd = spread["n"].fillna(0).to_numpy(int), spread["sd_mm"].to_numpy()
     low, high = sd_interval(n, sd)
-    columns = map(texts, zip(*places, strict=True))
-    table = dict(zip(("anchor", "landmark", "level"), columns, strict=True))
-    return table | {"n": n, "sd_mm": sd, "sd_low_mm": low, "sd_high_mm": high}
-
-
-def _mean_of_sides(rows: SegmentRows, measure: str, level: str) -> np.ndarray:
-    """Mean (S,) within each subject of the sides that are there; NaN where there is none."""
-    chosen = (rows.keys["measure"] == measure) & (rows.keys["level"] == level)
-    values = rows.values[chosen]
-    seen = ~np.isnan(values)
-    count = seen.sum(axis=0)
-    total = np.where(seen, values, 0.0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return table.assign(n=n, sd_mm=sd, sd_low_mm=low, sd_high_mm=high)

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
+from scipy import stats
 
-from analysis.columns import as_frame
 from analysis.variability.normal_intervals import (
     CONFIDENCE,
     COVERAGE,
-    chi2_quantile,
     sd_interval,
+    total_variance_interval,
 )
 from atlas.arrays import read_only
 from atlas.errors import AtlasError
 from atlas.landmarks.scheme import Status
 from atlas.procrustes.alignment import Alignment
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Floats = NDArray[np.float64]
 AXES = ("left", "dorsal", "rostral")
@@ -88,22 +84,11 @@ class LandmarkSpread:
         return np.sqrt(np.trace(self.covariance, axis1=1, axis2=2))
 
     def sd_interval(self) -> tuple[Floats, Floats]:
-        """The 95 % interval (L,), (L,) of :attr:`sd`, mm.
-
-        Notes
-        -----
-        The trace is taken as chi-square with Satterthwaite's degrees of freedom,
-        ``(n - 1) (Σλ)² / Σλ²`` with its principal variances λ (1946, doi:10.2307/3002019).  As the
-        λ are estimated, it covers 94.5 (one long axis) to 97 % (a sphere) at n = 14.
-        """
+        """The 95 % interval (L,), (L,) of :attr:`sd`, mm, as :func:`total_variance_interval`."""
         squares = np.einsum("lij,lij->l", self.covariance, self.covariance)
         total = np.trace(self.covariance, axis1=1, axis2=2)
-        varied = squares > 0
-        share = np.divide(total**2, squares, out=np.ones_like(total), where=varied)
-        freedom = np.where(self.n > 1, (self.n - 1) * share, np.nan)
-        tail = (1 - CONFIDENCE) / 2
-        low, high = (np.sqrt(total * freedom / chi2_quantile(q, freedom)) for q in (1 - tail, tail))
-        return low, high
+        low, high = total_variance_interval(total, squares, self.n)
+        return np.sqrt(low), np.sqrt(high)
 
     def ellipsoids(self, *, prediction: bool = False) -> tuple[Floats, Floats]:
         """Half axes and directions of the ellipsoid about each mean that holds 95 %.
@@ -136,7 +121,7 @@ class LandmarkSpread:
         found, axes = np.linalg.eigh(self.covariance[known])
         variance[known] = np.maximum(found[:, ::-1], 0.0)
         vectors[known] = _positive(np.swapaxes(axes, 1, 2)[:, ::-1])
-        factor = prediction_factor(self.n) if prediction else chi2_quantile(COVERAGE, 3)
+        factor = prediction_factor(self.n) if prediction else stats.chi2.ppf(COVERAGE, 3)
         return np.sqrt(variance * np.reshape(factor, (-1, 1))), vectors
 
     def table(self) -> pd.DataFrame:
@@ -157,13 +142,13 @@ class LandmarkSpread:
             columns[f"population{i + 1}_mm"] = inner[:, i]
             columns[f"prediction{i + 1}_mm"] = outer[:, i]
             columns[f"direction{i + 1}"] = [_text(d[i]) for d in directions]
-        return as_frame(columns)
+        return pd.DataFrame(columns)
 
 
 def prediction_factor(n: NDArray[np.int_]) -> Floats:
     """``3 (n² - 1) / (n (n - 3)) F(3, n - 3)`` at 95 %, (L,); NaN below four subjects."""
     n = np.where(np.asarray(n) > 3, n, np.nan)
-    return 3 * (n**2 - 1) / (n * (n - 3)) * special.fdtri(3, n - 3, COVERAGE)
+    return 3 * (n**2 - 1) / (n * (n - 3)) * stats.f.ppf(COVERAGE, 3, n - 3)
 
 
 def landmark_spread(

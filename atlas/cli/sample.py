@@ -75,7 +75,7 @@ def sample(
     A cohort that was stopped goes on when the same command is run again.
     """
     with plain_errors(), _counted() as progress:
-        from analysis.morphometry import measures_by_name
+        from analysis.morphometry import named_values
         from atlas.mesh.formats.writing import MESHES, known_formats
         from atlas.mesh.surfaces.layout import EDGE_MM
         from atlas.sampling.cohort import write_cohort
@@ -107,7 +107,7 @@ def sample(
         options = CohortOptions(
             formats=names,
             edge_mm=EDGE_MM if edge is None else edge,
-            measure=measures_by_name,
+            measure=named_values,
             workers=_cores() if workers is None else workers,
         )
         write_cohort(model, recipe, out, options, force=force, progress=progress)

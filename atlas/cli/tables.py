@@ -28,7 +28,7 @@ def tables(
 ) -> None:
     """Write every table of a group as a paper needs it: intervals, tests, figures."""
     with plain_errors(), progress() as stage:
-        from analysis.tables.folder import write_tables_folder
+        from analysis.tables.write import write_tables_folder
 
         lost = write_tables_folder(
             source, out, formats=formats.split(","), figures=figures, force=force, stage=stage

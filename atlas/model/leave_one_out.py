@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from atlas.errors import AtlasError
 from atlas.landmarks.placing import LandmarkSet
 from atlas.landmarks.scheme import LandmarkScheme, Status
-from atlas.procrustes.alignment import Alignment, align_alike, align_onto
+from atlas.procrustes.alignment import Alignment, AlignmentError, align_alike, align_onto
 
 
 class HoldoutError(AtlasError):
@@ -18,7 +18,7 @@ class HoldoutError(AtlasError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Holdout:
+class Fold:
     """One subject left out.
 
     Parameters
@@ -87,26 +87,82 @@ def visible(landmarks: LandmarkSet, given: np.ndarray) -> LandmarkSet:
     )
 
 
-def leave_one_out(reference: Alignment, given: np.ndarray) -> Iterator[Holdout]:
-    """Leave out each subject in turn, re-aligning the others without it.
+def leave_one_out(
+    reference: Alignment, given: np.ndarray | None = None, *, realign: bool = True
+) -> Iterator[Fold]:
+    """Leave out each subject in turn.
 
     Parameters
     ----------
     reference : Alignment
-        Its landmarks, anchor, rotation, scale and weights are kept; nothing else is.
-    given : (L,) bool
-        What may be seen of the one left out.
+        Of the whole group; its landmarks, anchor, rotation, scale and weights are kept.
+    given : (L,) bool, optional
+        What may be seen of the one left out, as far as it was measured; by default all of it,
+        bridges too, and a subject that alone has some landmark is passed over: the others have no
+        model of it.
+    realign : bool
+        Whether the others are aligned anew and the subject put onto them, so that it tells nothing
+        about the mean and the frame it is measured in.
 
     Yields
     ------
-    Holdout
+    Fold
         In the order of the subjects.
+
+    Raises
+    ------
+    AlignmentError
+        Fewer than three subjects.
     """
     marks = reference.landmarks
-    for i, subject_id in enumerate(marks.subject_ids):
-        others = subset(marks, np.arange(len(marks.subject_ids)) != i)
-        group = align_alike(others, reference)
+    ids = marks.subject_ids
+    if len(ids) < 3:
+        raise AlignmentError(f"expected at least 3 subjects to hold one out, got {len(ids)}")
+    lacking = np.isnan(reference.points).any(axis=2)
+    for i, subject_id in enumerate(ids):
+        keep = np.delete(np.arange(len(ids)), i)
+        if given is None and lacking[keep].all(axis=0).any():
+            continue
+        group = choose(reference, keep, realign=realign)
         one = subset(marks, np.array([i]))
-        placed = align_onto(visible(one, given), group)
-        moved = placed.scale[0] * one.points[0] @ placed.rotation[0].T + placed.translation[0]
-        yield Holdout(subject_id, group, placed.points[0], moved, one.status[0])
+        seen = one if given is None else visible(one, given)
+        if realign:
+            placed = align_onto(seen, group)
+            there = placed.points[0]
+            truth = placed.scale[0] * one.points[0] @ placed.rotation[0].T + placed.translation[0]
+        else:
+            truth = reference.points[i]
+            there = np.where(np.isnan(seen.points[0]), np.nan, truth)
+        yield Fold(subject_id, group, there, truth, one.status[0])
+
+
+def choose(alignment: Alignment, picks: Sequence[int] | np.ndarray, *, realign: bool) -> Alignment:
+    """The alignment of some of its subjects.
+
+    Parameters
+    ----------
+    alignment : Alignment
+    picks : (m,) int
+        Subjects; more than once each if need be, as in a bootstrap.
+    realign : bool
+        Align them anew by the same choices, or leave them where they are, about their own mean.
+
+    Returns
+    -------
+    Alignment
+    """
+    picks = np.asarray(picks)
+    landmarks = subset(alignment.landmarks, picks)
+    if realign:
+        return align_alike(landmarks, alignment)
+    completed = alignment.completed[picks]
+    return replace(
+        alignment,
+        landmarks=landmarks,
+        points=alignment.points[picks],
+        completed=completed,
+        mean=completed.mean(axis=0),
+        rotation=alignment.rotation[picks],
+        scale=alignment.scale[picks],
+        translation=alignment.translation[picks],
+    )

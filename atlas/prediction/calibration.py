@@ -11,7 +11,7 @@ from atlas.arrays import read_only
 from atlas.errors import AtlasError
 from atlas.landmarks.scheme import LandmarkScheme, Status
 from atlas.model.fitting import fit_shape_model
-from atlas.model.leave_one_out import Holdout, given_mask, leave_one_out
+from atlas.model.leave_one_out import Fold, given_mask, leave_one_out
 from atlas.model.shape_model import ShapeModel
 from atlas.prediction.roots import root_radii
 from atlas.procrustes.alignment import Alignment
@@ -133,19 +133,17 @@ def posterior_of(model: ShapeModel, points: np.ndarray, choice: tuple[int, float
     return model.truncate(min(k, model.n_modes)).condition(points, noise_mm=noise_mm)
 
 
-def hidden(holdout: Holdout, mask: np.ndarray) -> np.ndarray:
+def hidden(holdout: Fold, mask: np.ndarray) -> np.ndarray:
     """Landmarks (L,) that were measured and not given: what a prediction is judged by."""
     return ~mask & (holdout.status == Status.MEASURED)
 
 
-def errors_mm(holdout: Holdout, points: np.ndarray, where: np.ndarray) -> np.ndarray:
+def errors_mm(holdout: Fold, points: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Distances of points (L, 3) from the truth at some landmarks, mm."""
     return np.linalg.norm((points - holdout.truth)[where], axis=1)
 
 
-def _trials(
-    holdout: Holdout, model: ShapeModel, mask: np.ndarray
-) -> dict[tuple[int, float], float]:
+def _trials(holdout: Fold, model: ShapeModel, mask: np.ndarray) -> dict[tuple[int, float], float]:
     """Mean squared error of the hidden landmarks for every choice of modes and noise.
 
     The posterior mean from the normal equations of the modes: they are made once for all choices.
@@ -171,7 +169,7 @@ def _trials(
     return result
 
 
-def _errors(holdout: Holdout, predicted: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _errors(holdout: Fold, predicted: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Error (L,) of every landmark that is hidden and was measured, mm; NaN elsewhere."""
     where = hidden(holdout, mask)
     errors = np.full(len(mask), np.nan)

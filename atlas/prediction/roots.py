@@ -6,7 +6,7 @@ import numpy as np
 
 from atlas.data.subject import ROOT_KEYS
 from atlas.landmarks.scheme import LandmarkScheme, block_name
-from atlas.model.leave_one_out import Holdout
+from atlas.model.leave_one_out import Fold
 
 
 def root_measures(points: np.ndarray, scheme: LandmarkScheme) -> np.ndarray:
@@ -40,7 +40,7 @@ def root_measures(points: np.ndarray, scheme: LandmarkScheme) -> np.ndarray:
 
 
 def root_radii(
-    holdouts: list[Holdout], predicted: list[np.ndarray], scheme: LandmarkScheme
+    holdouts: list[Fold], predicted: list[np.ndarray], scheme: LandmarkScheme
 ) -> np.ndarray:
     """Half widths (14, 3): the order statistic ceil(0.95 (n + 1)) of the errors, n at the most."""
     errors = []

@@ -41,7 +41,7 @@ class CohortOptions:
         Whether marker files are written, in the layout of the published archive.
     measure : callable, optional
         Anatomy to its measures by (level, side, name), as
-        :func:`analysis.morphometry.measures_by_name`: what is measured of each sample, and what a
+        :func:`analysis.morphometry.named_values`: what is measured of each sample, and what a
         condition of the recipe can be on.  Worker processes import it by its name.
     workers : int
         Processes.  The bytes do not depend on it.

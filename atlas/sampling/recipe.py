@@ -95,7 +95,7 @@ class Recipe:
         atlas : Atlas
         measure : callable, optional
             Anatomy to its measures by (level, side, name), as
-            :func:`analysis.morphometry.measures_by_name`; needed where measures are given.
+            :func:`analysis.morphometry.named_values`; needed where measures are given.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class Recipe:
         if measure is None:
             raise SamplingError(
                 f"given {self.given[0]!r}: expected what measures an anatomy, got none; hand it on "
-                "as measure=analysis.morphometry.measures_by_name"
+                "as measure=analysis.morphometry.named_values"
             )
         known = list(measure(model.scheme.anatomy(model.mean)))
         given = [parse_given(text, known) for text in self.given]

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import specimens
 
-from analysis.morphometry import MEASURES, row_names
+from analysis.morphometry import MEASURES
+from analysis.morphometry.measuring import row_names
 from analysis.products import COLUMNS, write_figures, write_tables
 from analysis.tables.model_tables import asymmetry_table
 from atlas.landmarks.placing import place_landmarks

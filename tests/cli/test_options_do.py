@@ -304,7 +304,7 @@ def leave_out_the_work(row: Row, watched: Any, monkeypatch: Any) -> None:
         "fetch": ("atlas.data.remote.fetching.fetch", ()),
         "overlay": ("analysis.figures.overlays.write_overlay", ()),
         "report": ("analysis.pages.notebooks.write_reports", None),
-        "tables": ("analysis.tables.folder.write_tables_folder", ()),
+        "tables": ("analysis.tables.write.write_tables_folder", ()),
     }
     if row.command in alone:
         watched.patch(*alone[row.command])

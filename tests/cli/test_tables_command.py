@@ -11,11 +11,10 @@ import pytest
 import specimens
 from typer.testing import CliRunner
 
-from analysis.tables.collection import collect_tables
-from analysis.tables.folder import SOURCE, readme, write_collection
+from analysis.tables.all_tables import collect_tables
+from analysis.tables.inputs import LANDMARK_SHAPES, dataset_source, model_source
 from analysis.tables.pictures import make_pictures
-from analysis.tables.sources import LANDMARK_SHAPES, dataset_source, model_source
-from analysis.tables.typeset import FORMATS, undescribed
+from analysis.tables.write import FORMATS, SOURCE, readme, undescribed, write_collection
 from atlas.cli import app
 
 runner = CliRunner()

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 import specimens
 
-from analysis.evaluation.bias_choice import bias_table
-from analysis.evaluation.prediction import coverage_table, error_table, prediction_folds
+from analysis.evaluation.prediction import (
+    bias_table,
+    coverage_table,
+    error_table,
+    prediction_folds,
+)
 from atlas.landmarks.placing import place_landmarks
 from atlas.landmarks.scheme import LandmarkScheme
 from atlas.model.smooth_bias import SmoothBias

@@ -10,7 +10,6 @@ import pytest
 import specimens
 from scipy.spatial.transform import Rotation
 
-from analysis.evaluation.folds import choose, leave_one_out
 from analysis.evaluation.quality import (
     DEFINITIONS,
     compactness,
@@ -29,6 +28,7 @@ from atlas.landmarks.placing import LandmarkSet, place_landmarks
 from atlas.landmarks.scheme import Status
 from atlas.mesh.surfaces.named_surfaces import Mesh, surfaces
 from atlas.model.fitting import fit_shape_model
+from atlas.model.leave_one_out import choose, leave_one_out
 from atlas.procrustes.alignment import Alignment, AlignmentError, align
 
 N = 8
@@ -158,9 +158,9 @@ def test_the_held_out_subject_leaves_no_trace_in_its_fold(alignment):
     points = np.array(marks.points)
     points[0] = 1.02 * points[0]
     changed = align(replace(marks, points=points))
-    a, b = (next(leave_one_out(x)).others.mean for x in (alignment, changed))
+    a, b = (next(leave_one_out(x)).group.mean for x in (alignment, changed))
     np.testing.assert_allclose(a, b, atol=1e-9)
-    c, d = (next(leave_one_out(x, realign=False)).others.mean for x in (alignment, changed))
+    c, d = (next(leave_one_out(x, realign=False)).group.mean for x in (alignment, changed))
     assert np.abs(c - d).max() > 1e-6
 
 
@@ -219,14 +219,14 @@ def test_a_subject_that_alone_has_a_landmark_is_not_held_out(alignment):
     last = marks.scheme.span("root/S2/left").stop - 1
     status[1:, last], points[1:, last] = Status.MISSING, np.nan
     group = align(LandmarkSet(marks.subject_ids, marks.scheme, points, status))
-    held = [fold.subject for fold in leave_one_out(group, realign=False)]
+    held = [fold.subject_id for fold in leave_one_out(group, realign=False)]
     assert held == list(marks.subject_ids[1:])
 
 
 def test_choices_of_the_alignment_are_kept(alignment):
     marks = alignment.landmarks
     first = align(marks, anchor="centroid", scale="unit", weights="structure")
-    fold = next(leave_one_out(first)).others
+    fold = next(leave_one_out(first)).group
     assert (fold.anchor, fold.scaling, fold.weighting) == ("centroid", "unit", "structure")
     same = choose(first, np.arange(N), realign=True)
     np.testing.assert_allclose(same.points, first.points, atol=1e-8)

@@ -17,9 +17,9 @@ from analysis.evaluation.sensitivity import (
     modes_for_share,
     root_spread,
     summarise_alignment,
-    variance_interval,
 )
-from analysis.variability.published import published_begin_sd
+from analysis.variability.literature import published_begin_sd
+from analysis.variability.normal_intervals import total_variance_interval
 from atlas.data.builtin.builtin_cohort import write_surrogate_cohort
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.data.subject import LEVELS, RootKey
@@ -157,7 +157,7 @@ def test_the_interval_of_a_sum_of_variances_covers_in_nineteen_draws_of_twenty(s
     held = []
     for _ in range(2000):
         variance = np.linalg.eigvalsh(np.cov((rng.normal(size=(14, len(spread))) * spread).T))
-        low, high = variance_interval(variance, 14)
+        low, high = total_variance_interval(variance.sum(), (variance**2).sum(), np.array(14))
         held.append(low < (spread**2).sum() < high)
     # The degrees of freedom come from the same draws, too few as a rule: the interval is wide.
     assert 0.94 < np.mean(held) < 0.98

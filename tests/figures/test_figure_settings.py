@@ -13,7 +13,7 @@ import pytest
 import specimens
 
 import analysis
-from analysis.figures.compositions import anatomy_figure, png_bytes, scree_figure
+from analysis.figures.atlas_figures import anatomy_figure, png_bytes, scree_figure
 from analysis.figures.figure_files import figure_bytes
 from analysis.figures.settings import own_settings
 from analysis.pages.findings import _png, draw_finding

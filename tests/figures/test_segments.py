@@ -6,8 +6,8 @@ import pytest
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 
+from analysis.figures.anatomy_axes import LEVEL_COLOURS
 from analysis.figures.segments import draw_segments, draw_sides, segment_handles
-from analysis.figures.shapes import LEVEL_COLOURS
 from analysis.variability.segment_tables import summarise_segments
 
 NAME = "length_traced_mm"

@@ -6,8 +6,8 @@ import populations
 import pytest
 from test_variance_components import table_of
 
-from analysis.inference import COLUMNS, inference_tables
-from analysis.inference.tables import mixed_model_table
+from analysis.inference.mixed_tables import mixed_model_table
+from analysis.inference.tables import COLUMNS, inference_tables
 from atlas.procrustes.alignment import align
 
 

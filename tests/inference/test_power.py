@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.inference.power import detectable_r2, effective_dimension, shape_power
+from analysis.inference.effects import detectable_r2, effective_dimension, shape_power
 from analysis.inference.procrustes_anova import procrustes_anova
 
 

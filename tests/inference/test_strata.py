@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.inference.strata import complete_cube, stratum_test
+from analysis.inference.mixed_tables import stratum_test
+from analysis.inference.roots import complete_cube
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 

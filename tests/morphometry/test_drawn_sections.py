@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.morphometry import anatomy_axes, drawn_sections, section_profile
-from analysis.morphometry.drawn_sections import DRAWN_COLUMNS
+from analysis.morphometry.as_drawn import DRAWN_COLUMNS
 from analysis.morphometry.sections import section_measures
 from analysis.morphometry.slices import Stack, slice_axes
 from atlas.curves.transforms import frame

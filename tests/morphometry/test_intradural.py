@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from known_anatomies import series
 
-from analysis.morphometry.courses import Courses
-from analysis.morphometry.intradural import Intradural
+from analysis.morphometry.courses import Courses, Intradural
 from atlas.landmarks.scheme import Anatomy, Status
 
 # Straight out at 45 degrees from 2.4 mm beside the axis: the wall, 9 mm off, after 6.6 steps.

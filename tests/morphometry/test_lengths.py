@@ -4,9 +4,7 @@ import cylinders
 import numpy as np
 import pytest
 
-from analysis.morphometry.courses import Courses
-from analysis.morphometry.intradural import Intradural
-from analysis.morphometry.lengths import curvatures, length_measures
+from analysis.morphometry.courses import Courses, Intradural, curvatures, length_measures
 
 
 def measured(course: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cylinders
 import numpy as np
 import pytest
 from known_anatomies import series, straight
 
-from analysis.morphometry import root_profile, section_profile
-from analysis.morphometry.profiles import ROOT_COLUMNS, SECTION_COLUMNS
+from analysis.morphometry.sections import SECTION_COLUMNS, section_profile
 
 
 def test_profiles_hold_what_the_table_holds():
@@ -18,16 +15,10 @@ def test_profiles_hold_what_the_table_holds():
         series(anatomy)["L1", "both", "cord_area_mm2"]
     )
     assert profile.xs(200.0, level="depth_mm")["value"].isna().all()
-    root = root_profile(anatomy).set_index(["level", "side"]).loc[("L1", "left")]
-    np.testing.assert_allclose(root["dura_distance_mm"], 4.0, atol=0.02)
-    np.testing.assert_allclose(root["length_mm"], 1.25 * np.arange(33), atol=1e-9)
 
 
 def test_profiles_have_the_columns_that_are_described():
     assert list(section_profile(straight(), np.array([5.0]))) == list(SECTION_COLUMNS)
-    assert list(root_profile(straight())) == list(ROOT_COLUMNS)
-    bare = replace(straight(), roots={}, ganglia={})
-    assert list(root_profile(bare)) == list(ROOT_COLUMNS)
 
 
 def test_a_sections_depth_is_counted_from_the_first_dura_ring():
@@ -40,12 +31,3 @@ def test_a_sections_depth_is_counted_from_the_first_dura_ring():
         )
         assert wide["sac_area_mm2"].notna().all()
         np.testing.assert_array_equal(wide["cord_area_mm2"].isna(), [False, False, True])
-
-
-def test_the_profile_of_a_root_says_which_points_were_traced():
-    root = root_profile(straight()).set_index(["level", "side"]).loc[("L1", "left")]
-    states = ["measured"] * cylinders.TRACED + ["bridged"] * 7 + ["measured"]
-    assert list(root["status"]) == states
-    np.testing.assert_allclose(root["depth_mm"], 31 + 1.25 * np.arange(33), atol=1e-9)
-    generated = root_profile(cylinders.make_anatomy(status=False))
-    assert set(generated["status"]) == {"generated"}

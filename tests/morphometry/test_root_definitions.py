@@ -8,7 +8,7 @@ import pytest
 from known_anatomies import arc_case, series, straight
 
 from analysis.morphometry import MEASURES
-from analysis.morphometry.root_definitions import root_definitions
+from analysis.morphometry.definitions import root_definitions
 from atlas.data.subject import ROOT_KEYS
 from atlas.landmarks.scheme import Anatomy, Status, block_name
 

@@ -7,7 +7,7 @@ import pandas as pd
 from known_anatomies import series, straight
 
 from analysis.morphometry import MEASURES
-from analysis.morphometry.section_definitions import level_definitions, subject_definitions
+from analysis.morphometry.definitions import level_definitions, subject_definitions
 from atlas.landmarks.scheme import Anatomy
 
 OWN = [*level_definitions(), *subject_definitions()]

@@ -4,8 +4,7 @@ import cylinders
 import numpy as np
 import pytest
 
-from analysis.morphometry.courses import Courses
-from analysis.morphometry.intradural import Intradural
+from analysis.morphometry.courses import Courses, Intradural
 from analysis.morphometry.slices import Stack
 from analysis.morphometry.walls import TOGETHER, depth_inside, wall_measures
 

@@ -18,10 +18,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from analysis.pages.findings import write_check_report
 from analysis.pages.notebooks import find_notebooks, notebook_page, write_reports
 from analysis.pages.page import fill_page
-from analysis.tables.layouts import Group
 from analysis.tables.markup import as_html
-from analysis.tables.paper import paper_table
-from analysis.tables.typeset import write_table
+from analysis.tables.table_specs import Group
+from analysis.tables.typeset import paper_table
+from analysis.tables.write import write_table
 from atlas.build import build_atlas
 from atlas.data.dataset import Dataset
 from atlas.data.subject import Finding, Severity

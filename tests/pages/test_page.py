@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from analysis.pages.page import fill_page
 from analysis.tables.markup import as_html
-from analysis.tables.paper import Paper
+from analysis.tables.typeset import Paper
 
 
 def make_table(name: str) -> Markup:

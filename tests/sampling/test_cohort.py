@@ -19,7 +19,7 @@ import pytest
 import specimens
 import trimesh
 
-from analysis.morphometry import measures_by_name
+from analysis.morphometry import named_values
 from atlas.build import build_atlas
 from atlas.data.dataset import read_dataset
 from atlas.errors import MachineError
@@ -31,7 +31,7 @@ from atlas.sampling.recipe import Recipe
 from atlas.store import Settings, load_atlas, save_atlas
 
 PLAIN = CohortOptions(formats=())
-MEASURED = CohortOptions(edge_mm=3.0, measure=measures_by_name)
+MEASURED = CohortOptions(edge_mm=3.0, measure=named_values)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import specimens
 
-from analysis.morphometry import measures_by_name
+from analysis.morphometry.measuring import named_values
 from atlas.build import build_atlas
 from atlas.data.dataset import Dataset
 from atlas.exchange.marker_files import write_markers
@@ -49,12 +49,12 @@ def test_the_draws_have_the_measure_that_was_given(atlas):
     scheme = atlas.model.scheme
     key = ("L1", "both", "csf_dorsal_mm")
     draws = Recipe(n=40, **FREE).plan(atlas).draw()
-    free = np.array([measures_by_name(scheme.anatomy(p))[key] for p in draws.points])
+    free = np.array([named_values(scheme.anatomy(p))[key] for p in draws.points])
     # Towards the mean of the population and a little beyond: an anatomy there is possible.
     value, sd = float(np.median(free)) + 0.3 * free.std(), 0.2 * free.std()
     text = f"dorsal CSF at L1 = {value:.4f} mm ± {sd:.4f}"
-    given = Recipe(n=40, given=(text,), **FREE).plan(atlas, measure=measures_by_name).draw()
-    measured = np.array([measures_by_name(scheme.anatomy(p))[key] for p in given.points])
+    given = Recipe(n=40, given=(text,), **FREE).plan(atlas, measure=named_values).draw()
+    measured = np.array([named_values(scheme.anatomy(p))[key] for p in given.points])
     assert measured.mean() == pytest.approx(value, abs=4 * sd / np.sqrt(40))
     assert measured.std() == pytest.approx(sd, rel=0.4)
     assert given.valid.all()

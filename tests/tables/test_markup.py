@@ -17,7 +17,7 @@ from analysis.tables.markup import (
     escape_markdown,
     latex_document,
 )
-from analysis.tables.paper import Paper
+from analysis.tables.typeset import Paper
 
 NASTY = ["<script>alert(1)</script>", "a_b%", "x|y", "$10^2~{z}\\&#", "−1.5 (−2 to −1)", "1\n2"]
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from analysis.morphometry import measure, section_profile
 from analysis.tables.section_profiles import COLUMNS, profile_table, summarise_profiles
-from analysis.tables.typeset import undescribed
+from analysis.tables.write import undescribed
 from atlas.landmarks.placing import subject_anatomy
 
 

@@ -1,136 +1,68 @@
 from __future__ import annotations
 
-import builtins
-import json
-import re
-
-import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.tables.rounding import with_interval
-from analysis.tables.typeset import FORMATS, TableError, check_formats, undescribed, write_table
-
-COLUMNS = {
-    "subject, level": "who, where",
-    "n": "subjects",
-    "mean_mm, mean_low_mm, mean_high_mm": "x",
-}
+from analysis.tables.typeset import Paper, heading, interval_columns, paper_table
 
 
-@pytest.fixture
-def table() -> pd.DataFrame:
-    rng = np.random.default_rng(3)
-    mean, half = rng.normal(0, 40, 7), rng.exponential(2, 7)
-    return pd.DataFrame(
-        {
-            "subject": ["<script>", "a_b%", "x|y", "d", "e", "f", "g"],
-            "level": ["L1", "L2", "L3", "L4", "L5", "S1", "S2"],
-            "n": 14,
-            "mean_mm": mean,
-            "mean_low_mm": mean - half,
-            "mean_high_mm": mean + half,
-        }
-    )
+def test_the_three_spellings_of_an_interval_are_found():
+    columns = ["mean", "mean_low", "mean_high", "sd_mm", "sd_low_mm", "sd_high_mm"]
+    columns += ["estimate", "low", "high", "n"]
+    assert interval_columns(columns) == {
+        "mean": ("mean_low", "mean_high"),
+        "sd_mm": ("sd_low_mm", "sd_high_mm"),
+        "estimate": ("low", "high"),
+    }
 
 
-def write(table, path, **options):
-    facts = {"formats": FORMATS, "caption": "Means.", "columns": COLUMNS, "notice": "made up"}
-    return write_table(table, path / "means", **facts | options)
+def test_a_value_and_its_interval_are_one_column_and_units_stand_in_headings():
+    table = pd.DataFrame(
+        {"level": ["L1"], "n": [14], "sd_mm": [6.4], "sd_low_mm": [4.6], "sd_high_mm": [10.3]}
+    ).assign(p=[0.0321], p_holm=[float("nan")], variance_mm2=[41.0], exact=[True])
+    paper = paper_table(table, "anchors", "Caption.")
+    assert paper.cells.loc[0].to_dict() == {
+        "level": "L1",
+        "n": "14",
+        "sd (mm) (95 % CI)": "6.4 (4.6–10.3)",
+        "p": "0.032",
+        "p holm": "–",
+        "variance (mm²)": "41.0",
+        "exact": "yes",
+    }
 
 
-def test_tidy_files_hold_every_number(table, tmp_path):
-    csv, parquet, *_ = write(table, tmp_path)
-    read = pd.read_csv(csv)
-    assert list(read) == [*table.columns, "cohort"]
-    assert set(read["cohort"]) == {"made up"}
-    np.testing.assert_allclose(read["mean_mm"], table["mean_mm"], rtol=5e-6)
-    exact = pd.read_parquet(parquet)
-    np.testing.assert_array_equal(exact["mean_mm"], table["mean_mm"])
-    assert list(exact["subject"]) == list(table["subject"])
+def test_only_the_columns_asked_for_stand_in_their_order():
+    table = pd.DataFrame({"b": [1.5], "a": ["x"], "unit": ["mm2"]})
+    paper = paper_table(table, "t", "C.", headings={"a": "A", "gone": "G", "unit": "U", "b": "B"})
+    assert paper.cells.to_dict("list") == {"A": ["x"], "U": ["mm²"], "B": ["1.50"]}
 
 
-def test_parquet_carries_what_its_columns_say(table, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")
-    (path,) = write(table, tmp_path, formats=["parquet"])
-    facts = parquet.read_schema(path).metadata
-    assert json.loads(facts[b"columns"]) == COLUMNS
-    assert (facts[b"caption"], facts[b"notice"]) == (b"Means.", b"made up")
+def test_a_table_without_rows_keeps_its_headings():
+    paper = paper_table(pd.DataFrame({"n": [], "mean": []}), "empty", "C.")
+    assert list(paper.cells) == ["n", "mean"]
+    assert paper.cells.empty
 
 
-@pytest.mark.parametrize("suffix", [".md", ".tex", ".html"])
-def test_typeset_numbers_are_those_of_the_table(table, tmp_path, suffix):
-    paths = {p.suffix: p for p in write(table, tmp_path)}
-    text = paths[suffix].read_text().replace("$-$", "−").replace("--", "–")
-    cells = re.findall(r"(−?[\d.]+) \((−?[\d.]+)(?:–| to )(−?[\d.]+)\)", text)
-    read = np.array([[float(v.replace("−", "-")) for v in cell] for cell in cells])
-    expected = [
-        re.findall(r"−?[\d.]+", with_interval(*row))
-        for row in table[["mean_mm", "mean_low_mm", "mean_high_mm"]].to_numpy()
-    ]
-    assert [[v.replace("−", "-") for v in row] for row in expected] == [
-        [v.replace("−", "-") for v in cell] for cell in cells
-    ]
-    half = (table["mean_high_mm"] - table["mean_low_mm"]).to_numpy() / 2
-    assert (np.abs(read[:, 0] - table["mean_mm"]) <= 0.06 * np.maximum(half, 1)).all()
+def test_the_notice_of_generated_data_is_said_with_the_caption():
+    cells = pd.DataFrame({"a": ["1"]})
+    assert Paper("t", "Caption.", cells, "made up").said == "Caption. Cohort: made up."
+    assert Paper("t", "Caption.", cells).said == "Caption."
 
 
-@pytest.mark.parametrize(
-    ("suffix", "text"),
-    [
-        (".md", r"\<script\>"),
-        (".tex", r"a\_b\%"),
-        (".html", "&lt;script&gt;"),
-    ],
-)
-def test_names_are_escaped_in_every_language(table, tmp_path, suffix, text):
-    paths = {p.suffix: p for p in write(table, tmp_path)}
-    assert text in paths[suffix].read_text()
+def test_cells_that_are_not_text_are_refused():
+    with pytest.raises(ValueError, match=r"t: expected cells of str, got \['float'\]"):
+        Paper("t", "C.", pd.DataFrame({"a": [1.0]}, dtype=object))
+    with pytest.raises(ValueError, match="t: expected different headings"):
+        Paper("t", "C.", pd.DataFrame([["1", "2"]], columns=["a", "a"]))
 
 
-def test_the_same_table_gives_the_same_bytes(table, tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    one, two = (write(table, tmp_path / name) for name in "ab")
-    assert [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
+def test_counts_and_degrees_of_freedom_have_no_decimals_they_do_not_need():
+    table = pd.DataFrame({"n": [14.0, None], "published_n": [14.0, None], "df2": [13.0, 12.5]})
+    cells = paper_table(table, "t", "C.").cells.to_dict("list")
+    assert cells == {"n": ["14", "–"], "published n": ["14", "–"], "df2": ["13", "12.5"]}
 
 
-def test_a_table_for_machines_is_not_typeset(table, tmp_path):
-    paths = write(table, tmp_path, papers=())
-    assert [p.suffix for p in paths] == [".csv", ".parquet"]
-
-
-def test_imaged_people_are_called_so(table, tmp_path):
-    (path,) = write(table, tmp_path, formats=["csv"], notice="")
-    assert set(pd.read_csv(path)["cohort"]) == {"imaged"}
-
-
-@pytest.mark.parametrize(("formats", "got"), [(["csv", "word"], "'word'"), ([], "none")])
-def test_an_unknown_format_is_refused(formats, got):
-    expected = f"format: expected some of csv, parquet, markdown, latex, html, got {got}"
-    with pytest.raises(TableError, match=expected):
-        check_formats(formats)
-
-
-def test_parquet_without_pyarrow_says_what_to_install(monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *args, **kwargs):
-        if name.startswith("pyarrow"):
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(TableError, match=r"pip install 'lumbosacral-atlas\[parquet\]'"):
-        check_formats(["parquet"])
-
-
-def test_a_column_that_nobody_describes_is_refused(table, tmp_path):
-    with pytest.raises(ValueError, match=r"means: expected every column described, got \['new'\]"):
-        write(table.assign(new=1), tmp_path)
-
-
-def test_an_ellipsis_describes_endings():
-    columns = {"sd, …_low, …_high": "", "p_flip, p_flip_…": ""}
-    names = ["sd", "sd_low", "sd_high", "p_flip", "p_flip_holm"]
-    assert undescribed([*names, "sd_mid", "p"], columns) == ["p", "sd_mid"]
+def test_a_heading_has_its_unit_in_brackets():
+    assert heading("total_variance_mm2") == "total variance (mm²)"
+    assert heading("note") == "note"

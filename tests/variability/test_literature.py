@@ -15,8 +15,8 @@ from analysis.variability.literature import (
     PUBLISHED_COLUMNS,
     beside_literature,
     load_literature,
+    published_begin_sd,
 )
-from analysis.variability.published import published_begin_sd
 from analysis.variability.segment_tables import summarise_segments
 from atlas.data.builtin.builtin_cohort import write_surrogate_cohort
 from atlas.data.builtin.builtin_profiles import published_cohort

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.variability.published import beside_published, published_begin_sd
-from analysis.variability.segment_tables import anchor_table
+from analysis.morphometry import measure_group
+from analysis.variability.literature import beside_published, published_begin_sd
+from analysis.variability.segment_tables import summarise_anchors
 from atlas.data.builtin.builtin_cohort import write_surrogate_cohort
 from atlas.data.dataset import read_dataset
 from atlas.data.subject import LEVELS
@@ -30,7 +31,7 @@ def test_published_sd_are_those_described():
 @pytest.mark.slow
 def test_the_built_in_cohort_stands_beside_the_published_one(tmp_path):
     cohort = read_dataset(write_surrogate_cohort(tmp_path / "cohort"))
-    depths = anchor_table({s.id: subject_anatomy(s) for s in cohort.subjects})
+    depths = summarise_anchors(measure_group({s.id: subject_anatomy(s) for s in cohort.subjects}))
     table = beside_published(depths)
     begin = table[table.landmark == "begin"].set_index(["anchor", "level"])
     for anchor in ("dura-apex", "conus"):

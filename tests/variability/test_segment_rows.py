@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.morphometry.definitions import RestsOn
 from analysis.variability.segment_rows import (
     ABSENT,
-    MISSING,
     SegmentError,
     segment_rows,
     whole_rows,
@@ -42,7 +42,7 @@ def test_sides_are_pooled_within_the_subject():
     assert list(rows.keys["side"]) == ["left", "right", "pooled"]
     values, grounds = row(rows, side="pooled")
     np.testing.assert_array_equal(values, [11.0, 14.0, np.nan])
-    assert grounds[2] == MISSING
+    assert grounds[2] == RestsOn.MISSING
 
 
 @pytest.mark.parametrize("name", ["begin_left_of_cord_mm", "angle_sac_deg", "angle_published_deg"])
@@ -65,7 +65,7 @@ def test_measured_and_bridged_values_stand_apart_below_their_row():
     assert list(rows.keys["basis"]) == ["all", "measured", "bridged"]
     np.testing.assert_array_equal(row(rows, basis="measured")[0], [1.0, np.nan, np.nan])
     np.testing.assert_array_equal(row(rows, basis="bridged")[0], [np.nan, 2.0, np.nan])
-    np.testing.assert_array_equal(row(rows, basis="bridged")[1], [ABSENT, 1, MISSING])
+    np.testing.assert_array_equal(row(rows, basis="bridged")[1], [ABSENT, 1, RestsOn.MISSING])
 
 
 def test_a_pooled_value_is_bridged_if_either_side_is():

@@ -9,11 +9,9 @@ import pytest
 from scipy import stats
 
 from analysis.morphometry import MEASURES, measure_group
-from analysis.variability.intervals import bootstrap_weights, studentised_interval
+from analysis.variability.intervals import bootstrap_weights, studentised_intervals
 from analysis.variability.segment_tables import (
     SEGMENT_COLUMNS,
-    anchor_table,
-    segment_table,
     summarise_anchors,
     summarise_segments,
 )
@@ -80,7 +78,7 @@ def test_six_subjects_or_more_have_the_bootstrap_interval_of_their_values():
     assert set(table["interval"]) == {"bootstrap-t"}
     ordered = np.sort(values, axis=1)
     for name in ("mean", "sd"):
-        low, high = studentised_interval(ordered, bootstrap_weights(9), statistic=name)
+        low, high = studentised_intervals(ordered, bootstrap_weights(9))[name]
         np.testing.assert_allclose(table[f"{name}_low"], low)
         np.testing.assert_allclose(table[f"{name}_high"], high)
 
@@ -164,7 +162,8 @@ def test_no_value_at_all_keeps_its_row():
 
 
 def test_segments_of_shifted_subjects_spread_by_the_shift():
-    table = segment_table({f"sub-{i:02d}": shifted(d, 61) for i, d in enumerate((0.0, 2.0, 4.0))})
+    group = {f"sub-{i:02d}": shifted(d, 61) for i, d in enumerate((0.0, 2.0, 4.0))}
+    table = summarise_segments(measure_group(group))
     begin = table[table.measure == "begin_below_apex_mm"]
     assert len(begin) == 21
     np.testing.assert_allclose(begin["sd"], 2.0)
@@ -176,7 +175,7 @@ def test_segments_of_shifted_subjects_spread_by_the_shift():
 def test_roots_that_move_with_the_conus_vary_from_the_apex_only():
     # Each subject's conus and roots stand 4 mm lower than the last one's: SD 4 mm from the apex.
     group = {"a": shifted(0.0, 57), "b": shifted(4.0, 59), "c": shifted(8.0, 61)}
-    table = anchor_table(group).set_index(["anchor", "landmark", "level"])
+    table = summarise_anchors(measure_group(group)).set_index(["anchor", "landmark", "level"])
     np.testing.assert_allclose(table.loc["dura-apex"]["sd_mm"], 4.0, atol=1e-9)
     np.testing.assert_allclose(table.loc["conus"]["sd_mm"], 0.0, atol=1e-9)
     assert (table["n"] == 3).all()

@@ -1,4 +1,4 @@
-"""Shapes drawn on axes: an anatomy, a mode.  Whole figures are in ``compositions``.
+"""Shapes drawn on axes: an anatomy, a mode.  Whole figures are in ``atlas_figures``.
 
 Two views, both upright, in mm and to scale.  ``front``: the viewer faces the person, so that the
 person's left (+x) is at the viewer's right.  ``side``: seen from the person's left, anterior at the

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.tables.paper import (
+from analysis.tables.rounding import EN_DASH, NOTHING, plain, rounded
+from analysis.tables.typeset import (
     INTERVAL,
     Paper,
     interval_columns,
@@ -16,7 +17,6 @@ from analysis.tables.paper import (
     spans,
     unit_text,
 )
-from analysis.tables.rounding import EN_DASH, NOTHING, plain, rounded
 
 EMPTY = "An en dash stands where nothing can be said."
 SIDES = {"both": "", "left": "left", "right": "right", "pooled": "pooled"}

@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy import stats
 
-from analysis.figures.compositions import (
+from analysis.figures.anatomy_axes import LEVEL_COLOURS, draw_anatomy
+from analysis.figures.atlas_figures import (
     HOW_TO_READ,
     LEGEND_IN,
     TITLES,
@@ -30,7 +31,6 @@ from analysis.figures.ellipsoids import draw_ellipse
 from analysis.figures.forests import draw_forest
 from analysis.figures.segments import draw_segments, draw_sides, segment_handles
 from analysis.figures.settings import own_settings
-from analysis.figures.shapes import LEVEL_COLOURS, draw_anatomy
 from atlas.data.subject import LEVELS
 from atlas.landmarks.scheme import Anatomy, block_name
 from atlas.store import Atlas

@@ -13,9 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis.figures.scree import draw_scree
-from analysis.figures.settings import own_settings
-from analysis.figures.shapes import (
+from analysis.figures.anatomy_axes import (
     HORIZONTAL,
     TEXT_PT,
     View,
@@ -24,6 +22,8 @@ from analysis.figures.shapes import (
     legend_handles,
     mode_handles,
 )
+from analysis.figures.scree import draw_scree
+from analysis.figures.settings import own_settings
 from atlas.landmarks.scheme import Anatomy
 from atlas.model.shape_model import ShapeModel
 from atlas.text.plain_text import one_line

@@ -8,11 +8,22 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from analysis.evaluation.sensitivity import anchor_sensitivity, field_of_view_table
-from analysis.inference import COLUMNS as INFERENCE_COLUMNS
-from analysis.inference import inference_tables
-from analysis.morphometry import MEASURES, measure_group, published_angles
+from analysis.inference.tables import COLUMNS as INFERENCE_COLUMNS
+from analysis.inference.tables import inference_tables
+from analysis.morphometry import MEASURES, measure_group
+from analysis.morphometry.as_drawn import with_published_angles
 from analysis.products import COLUMNS as BUILD_COLUMNS
-from analysis.tables.layouts import (
+from analysis.tables.inputs import NEEDS_ANNOTATIONS, Source
+from analysis.tables.model_tables import (
+    asymmetry_table,
+    landmark_table,
+    mean_table,
+    mode_table,
+    score_table,
+)
+from analysis.tables.section_profiles import COLUMNS as PROFILE_COLUMNS
+from analysis.tables.section_profiles import profile_table
+from analysis.tables.table_specs import (
     COMPONENT_HEADINGS,
     COVARIATE_HEADINGS,
     LITERATURE_HEADINGS,
@@ -22,22 +33,11 @@ from analysis.tables.layouts import (
     chosen_columns,
     segment_report,
 )
-from analysis.tables.model_tables import (
-    asymmetry_table,
-    landmark_table,
-    mean_table,
-    mode_table,
-    score_table,
-)
-from analysis.tables.paper import Paper
-from analysis.tables.section_profiles import COLUMNS as PROFILE_COLUMNS
-from analysis.tables.section_profiles import profile_table
-from analysis.tables.sources import NEEDS_ANNOTATIONS, Source
+from analysis.tables.typeset import Paper
 from analysis.variability.literature import COLUMNS as LITERATURE_COLUMNS
-from analysis.variability.literature import beside_literature
+from analysis.variability.literature import beside_literature, beside_published
 from analysis.variability.neighbours import COLUMNS as NEIGHBOUR_COLUMNS
 from analysis.variability.neighbours import neighbour_table
-from analysis.variability.published import beside_published
 from analysis.variability.segment_tables import summarise_anchors, summarise_segments
 from analysis.variability.spread import COLUMNS as SPREAD_COLUMNS
 from analysis.variability.spread import alignment_spread
@@ -88,7 +88,7 @@ class NamedTable:
     intervals : str
         What its intervals are.
     papers : sequence of Paper or None
-        As :func:`analysis.tables.typeset.write_table` takes it.
+        As :func:`analysis.tables.write.write_table` takes it.
     """
 
     name: str
@@ -150,9 +150,7 @@ def _measures(source: Source, found: Collection) -> pd.DataFrame:
     if source.dataset is None:
         found.without(NEEDS_ANNOTATIONS, "angle_published_deg (a measure)")
         return measures
-    drawn = {s.id: published_angles(s) for s in source.dataset.subjects}
-    table = pd.concat(drawn, names=["subject"]).reset_index("subject")
-    return pd.concat([measures, table], ignore_index=True)
+    return with_published_angles(measures, source.dataset.subjects)
 
 
 def _add_variability(found: Collection, source: Source, measures: pd.DataFrame, seed: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.tables.layouts import Group
+from analysis.tables.table_specs import Group
 from atlas.build import build_atlas
 from atlas.data.dataset import Dataset, read_dataset
 from atlas.errors import AtlasError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import specimens
 
-from analysis.figures.compositions import (
+from analysis.figures.atlas_figures import (
     anatomy_figure,
     mode_figure,
     png_bytes,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.tables.layouts import Group, chosen_columns, segment_report
+from analysis.tables.table_specs import Group, chosen_columns, segment_report
 from analysis.variability.segment_tables import summarise_segments
 
 GROUP = Group(8, "conus", "made up")

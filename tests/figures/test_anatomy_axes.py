@@ -7,17 +7,17 @@ import specimens
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 
-from analysis.figures import (
+from analysis.figures.anatomy_axes import (
     LEVEL_COLOURS,
     MEAN,
     MINUS,
     PLUS,
     draw_anatomy,
     draw_mode,
-    draw_scree,
     legend_handles,
     silhouette,
 )
+from analysis.figures.scree import draw_scree
 from atlas.data.subject import LEVELS
 from atlas.landmarks.placing import place_landmarks
 from atlas.landmarks.scheme import LandmarkScheme

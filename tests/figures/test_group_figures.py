@@ -8,7 +8,7 @@ import pytest
 import specimens
 
 from analysis.figures.ellipsoids import covariance_ellipse
-from analysis.figures.sheets import effects_figure, ellipsoid_figure, profile_figure
+from analysis.figures.group_figures import effects_figure, ellipsoid_figure, profile_figure
 from atlas.landmarks.placing import place_landmarks
 from atlas.landmarks.scheme import LandmarkScheme
 from atlas.model.fitting import fit_shape_model
