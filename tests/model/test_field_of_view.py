@@ -151,6 +151,7 @@ def test_what_cannot_move_a_landmark_is_a_note(same_people):
     assert "hold the field of view as a covariate" in finding.message
 
 
+@pytest.mark.slow
 def test_what_can_move_a_landmark_hangs_on_the_origin_and_on_missing_rings():
     assert entering_predictors("dura-apex", rings_missing=False) == PREDICTORS
     assert entering_predictors("conus", rings_missing=False) == ("conus-to-bottom",)

@@ -252,6 +252,7 @@ def test_frozen_vertices_are_not_moved():
     assert not patch.new_points
 
 
+@pytest.mark.slow
 def test_what_a_vertex_has_used_of_the_deviation_goes_with_it():
     box = solid_shapes.box()
     walls = WallComplex(box.vertices, box.faces, [[1, 0]] * 12, (EXTERIOR, "a"))

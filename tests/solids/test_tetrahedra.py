@@ -161,6 +161,7 @@ def made(shape):
     return solids(shape.anatomy, edge_mm=1.5)
 
 
+@pytest.mark.slow
 def test_provenance_lists_findings_and_what_is_assumed_and_extrapolated(tmp_path, shape, made):
     options = MeshOptions(edge_mm=1.5, solids=True)
     write_shape(shape, tmp_path / "out", options)
@@ -196,6 +197,7 @@ def test_tetrahedra_go_into_one_file_with_their_quality(tmp_path, shape):
     assert "AGPL" in document["tetrahedra"]["made_by"]
 
 
+@pytest.mark.slow
 def test_without_tetgen_the_extra_is_named_and_nothing_is_left(tmp_path, shape, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tetgen", None)
     options = MeshOptions(edge_mm=1.5, formats=(), solids=True, tetrahedra=True)
