@@ -33,7 +33,7 @@ from atlas.data.remote.manifest import Record
 from atlas.data.remote.retry import FetchError
 from atlas.output.files import OutputError
 
-MARKERS, PARTICIPANTS = CATALOGUE[:2]
+MARKERS_ITEM, PARTICIPANTS = CATALOGUE[:2]
 FILE = RemoteFile(1, "markers.zip", 1, "http://x", "0" * 32)
 PATHS = [
     "rawdata/participants.tsv",
@@ -44,7 +44,7 @@ PATHS = [
 
 def placed(*names):
     with zipfile.ZipFile(io.BytesIO(zip_bytes(dict.fromkeys(names, b"")))) as archive:
-        return list(members(archive, MARKERS, FILE, Limits()))
+        return list(members(archive, MARKERS_ITEM, FILE, Limits()))
 
 
 @pytest.mark.parametrize(
@@ -62,15 +62,15 @@ def test_two_members_of_one_place_are_refused():
 
 def test_a_choice_is_by_subject_or_one_member_or_all():
     assert list(selected(PATHS, PARTICIPANTS, frozenset())) == PATHS[:1]
-    assert list(selected(PATHS, MARKERS, frozenset())) == PATHS
-    assert list(selected(PATHS, MARKERS, {"sub-02"})) == PATHS[2:]
+    assert list(selected(PATHS, MARKERS_ITEM, frozenset())) == PATHS
+    assert list(selected(PATHS, MARKERS_ITEM, {"sub-02"})) == PATHS[2:]
 
 
 def test_a_choice_without_anything_is_refused_by_what_it_lacks():
-    check_found(selected(PATHS, MARKERS, {"sub-01"}), MARKERS, {"sub-01"})
-    chosen = selected(PATHS, MARKERS, {"sub-01", "sub-09"})
+    check_found(selected(PATHS, MARKERS_ITEM, {"sub-01"}), MARKERS_ITEM, {"sub-01"})
+    chosen = selected(PATHS, MARKERS_ITEM, {"sub-01", "sub-09"})
     with pytest.raises(FetchError, match=r"^markers.zip: expected sub-09 in it, got none"):
-        check_found(chosen, MARKERS, {"sub-01", "sub-09"})
+        check_found(chosen, MARKERS_ITEM, {"sub-01", "sub-09"})
     with pytest.raises(FetchError, match=r"expected participants.tsv in it, got none"):
         check_found({}, PARTICIPANTS, frozenset())
 
