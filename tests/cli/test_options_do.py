@@ -113,6 +113,8 @@ OVERLAY = ("{p.data}", "sub-01", "-o", "{p.here}/out")
 PREDICT = ("{p.model}", "{p.data}/sub-01", "-o", "{p.here}/out")
 VIEW = ("{p.model}", "-o", "{p.here}/out/page.html")
 STL = "dura.stl"
+# Commands that take a second or more, twice a row.
+LONG = ("build", "check", "mesh", "predict", "sample")
 
 
 def build_row(option: str, *added: object, look: Callable[[Atlas], Any], slow: bool = False) -> Row:
@@ -332,7 +334,10 @@ def words_by_name(kept: dict[str, Any]) -> dict[str, Any]:
     "row",
     [
         pytest.param(
-            row, id=f"{row.command}{row.option}", marks=[pytest.mark.slow] if row.slow else []
+            row,
+            id=f"{row.command}{row.option}",
+            # A build or a cohort twice takes seconds.
+            marks=[pytest.mark.slow] if row.slow or row.command in LONG else [],
         )
         for row in ROWS
     ],

@@ -34,7 +34,7 @@ LATE, LAST_MOMENTS = 0.5, 30
 MINE = {"notes.txt": b"mine", "meshes/mine/cut.stl": b"mine too"}
 STOPPED = {"SIGKILL": (-9,), "SIGTERM": (143,), "SIGINT": (130,)}
 REFUSED = ("EACCES", "EROFS")
-QUICK = ("export csv", "export npz", "export statismo", "mesh")
+QUICK = ("export npz", "mesh")
 NAMES = tuple(writing_commands.commands(Path()))
 PLAIN = ("build", "build --workers", "demo")
 
@@ -232,6 +232,7 @@ def sample_faults(inputs, injector, place, *, most=None):
         print(f"{count:5} {outcome}")
 
 
+@pytest.mark.slow
 def test_a_few_faults_leave_finished_samples_and_nothing_else(inputs, injector):
     sample_faults(inputs, injector, injector.under / "quick sample" / "out", most=len(FAULTS))
 

@@ -84,6 +84,7 @@ def assert_complex(regions):
         assert len(turns) == len(set(turns))
 
 
+@pytest.mark.slow
 def test_regions_are_named(made):
     expected = ["cord", "csf", *(n for pair in zip(INSIDE, OUTSIDE, strict=True) for n in pair)]
     assert list(made) == expected
@@ -163,6 +164,7 @@ def test_extending_the_sac_takes_the_roots_out_through_its_wall(anatomy, wrapped
     assert wrapped["csf"].vertices[:, 2].min() < anatomy.dura[..., 2].min() - 10
 
 
+@pytest.mark.slow
 def test_what_is_assumed_and_extrapolated_is_said(made, wrapped):
     assert made.assumed_mm["L5"] == (0.5, 0.5)
     assert set(made.extrapolated_mm) == set(INSIDE)

@@ -61,6 +61,7 @@ def test_every_region_is_filled_to_its_surface(parts, filled):
     assert all(set(row) == set(QUALITY_COLUMNS) for row in rows.values())
 
 
+@pytest.mark.slow
 def test_no_tetrahedron_is_inverted(filled):
     assert (filled.volumes_mm3 > 0).all()
 
