@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -191,16 +190,3 @@ def test_a_process_is_started_only_where_it_helps(cores, executable, loaded, hel
     if loaded:
         monkeypatch.setitem(sys.modules, "matplotlib", object())
     assert figure_process._helps() is helps
-
-
-@pytest.mark.slow
-def test_a_build_that_draws_beside_loads_nothing_it_does_not_use():
-    code = (
-        "import sys, analysis.products, analysis.figure_process\n"
-        "print(*{name.partition('.')[0] for name in sys.modules}, 'scipy.stats' in sys.modules)"
-    )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", code]
-    said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    loaded = said.stdout.split()
-    assert not {"matplotlib", "statsmodels", "sklearn", "tabulate", "True"} & set(loaded)
